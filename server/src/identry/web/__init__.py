@@ -1,0 +1,1 @@
+"""The edge: decode, guard, answer. The one place where an error becomes an HTTP answer."""
