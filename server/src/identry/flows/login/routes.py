@@ -1,0 +1,69 @@
+"""POST /auth/login."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from identry.flows.login.service import Login, PasswordLoginDisabled, VendorLogin, WrongCredentials
+from identry.signin import AccountInactive, MfaRequired, PendingApproval, RegistrationRejected
+from identry.tokens import TokenPair
+from identry.web.call import Call
+from identry.web.operations import Operation
+from identry.web.validation import LoginEmail, LoginPassword
+from identry.web.views import UserView
+from identry_kit.apierror import ServiceUnavailable
+
+AccountType = Annotated[
+    Literal["", "internal", "auto", "vendor"],
+    msgspec.Meta(description="Which sign-in pipeline: empty, `internal` and `auto` are the users of this service."),
+]
+
+
+class LoginBody(msgspec.Struct, rename="camel"):
+    """Address and password."""
+
+    email: LoginEmail
+    password: LoginPassword
+    account_type: AccountType = ""
+
+
+class LoginReply(TokenPair, rename="camel", frozen=True, kw_only=True):
+    """The tokens of a new session and its user."""
+
+    user: UserView
+
+
+def operations(login: Login) -> list[Operation]:
+    """The room's rows of the operation table."""
+
+    async def handle(call: Call) -> LoginReply:
+        body: LoginBody = call.body
+        signed_in = await login(body.email, body.password, body.account_type, call.origin)
+        return LoginReply(*msgspec.structs.astuple(signed_in.tokens), user=UserView.of(signed_in.user))
+
+    return [
+        Operation(
+            "POST",
+            "/auth/login",
+            handle,
+            "Sign in with email and password",
+            tag="Sign in",
+            body=LoginBody,
+            reply=LoginReply,
+            errors=(
+                WrongCredentials,
+                PendingApproval,
+                RegistrationRejected,
+                AccountInactive,
+                MfaRequired,
+                PasswordLoginDisabled,
+                VendorLogin,
+                ServiceUnavailable,
+            ),
+            description="Limited to 30 tries a minute for each client address, and to 10 failures in 15 minutes for "
+            "each pair of client address and account.",
+            example={"email": "ada@example.com", "password": "correct horse battery"},
+        )
+    ]

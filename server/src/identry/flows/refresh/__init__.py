@@ -1,0 +1,5 @@
+"""refresh: a refresh token becomes its successor and a new access token.
+
+Owns: POST /auth/refresh; the refresh columns of `sessions`.
+Never: extends a session's horizon, logs an honest retry out, or lets a replayed token live.
+"""

@@ -1,0 +1,68 @@
+"""Rotation is one compare-and-swap statement: of N requests that present one token, exactly one makes the successor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from identry.core.db import Executor
+from identry.records import audit as audit_log
+
+# The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
+# "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
+_ROTATE = f"""
+    WITH rotated AS (
+        UPDATE sessions s
+        SET refresh_token_hash = $3, refresh_generation = s.refresh_generation + 1, predecessor_hash = $2,
+            successor_sealed = $4, rotated_at = $5
+        FROM users u
+        WHERE s.id = $1 AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
+          AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
+          AND u.token_version = s.token_version
+        RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version
+    ), logged AS (
+        {audit_log.INSERT}
+        SELECT $6, $7, $8, $9, rotated.user_id, rotated.user_id, $10, $11, $12, $13, $14, $15, $16 FROM rotated
+    )
+    SELECT * FROM rotated
+"""
+
+_STATE = """
+    SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version,
+           s.refresh_generation, s.refresh_token_hash, s.predecessor_hash, s.successor_sealed, s.rotated_at,
+           s.revoked_at IS NULL AND s.expires_at > $2 AND u.is_active AND u.approval_status = 'APPROVED'
+               AND u.token_version = s.token_version AS live
+    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1
+"""
+
+
+async def rotate(
+    db: Executor,
+    session_id: UUID,
+    presented_hash: bytes,
+    successor_hash: bytes,
+    successor_sealed: bytes,
+    now: datetime,
+    event: tuple[Any, ...],
+) -> Any | None:
+    """Swap the presented token for its successor; the session's grant columns, or None when it was not the current."""
+    row_id, occurred_at, name, actor_type, _, _, *rest = event
+    return await db.fetchrow(
+        _ROTATE,
+        session_id,
+        presented_hash,
+        successor_hash,
+        successor_sealed,
+        now,
+        row_id,
+        occurred_at,
+        name,
+        actor_type,
+        *rest,
+    )
+
+
+async def state(db: Executor, session_id: UUID, now: datetime) -> Any | None:
+    """The session as it is, with `live`, or None."""
+    return await db.fetchrow(_STATE, session_id, now)

@@ -1,0 +1,146 @@
+"""Rotate, or hand the same successor to an honest retry, or end the family. Source: DESIGN §4.11, RFC 9700 §4.14.2."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from identry.core.clock import Clock
+from identry.core.db import Database
+from identry.core.kv.marks import RevocationMarks
+from identry.core.limits import REFRESH, Limiter
+from identry.core.origin import Origin
+from identry.core.secrets import equal
+from identry.flows.refresh import queries
+from identry.records import sessions
+from identry.records.audit import Audit
+from identry.tokens import Grant, RefreshToken, RefreshTokens, TokenMint, TokenPair
+from identry_kit.apierror import Unauthorized
+
+
+class InvalidRefreshToken(Unauthorized):
+    """401: not a refresh token of ours."""
+
+    message = "invalid refresh token"
+
+
+class SessionRevoked(Unauthorized):
+    """401: the token was ours, but its session is over (or has just been ended because the token was replayed)."""
+
+    code = "session_revoked"
+    message = "the session has ended; sign in again"
+
+
+class Refresh:
+    """Keeps a session going.
+
+    Args:
+        grace: how long the predecessor still gets the same successor (`REFRESH_GRACE`; zero: never).
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        audit: Audit,
+        limiter: Limiter,
+        mint: TokenMint,
+        refresh_tokens: RefreshTokens,
+        marks: RevocationMarks,
+        grace: timedelta,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._limiter = limiter
+        self._mint = mint
+        self._refresh_tokens = refresh_tokens
+        self._marks = marks
+        self._grace = grace
+
+    async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
+        """The next pair of tokens.
+
+        Raises:
+            InvalidRefreshToken: we never issued that string.
+            SessionRevoked: its session ended, or the token was used before.
+            TooManyRequests, ServiceUnavailable: limit used up; database down.
+        """
+        await self._limiter.spend(REFRESH, origin.ip)
+        presented = self._refresh_tokens.parse(raw_token)
+        if presented is None:
+            raise InvalidRefreshToken
+        successor = self._refresh_tokens.new(presented.session_id, presented.generation + 1)
+        row = await queries.rotate(
+            self._db,
+            presented.session_id,
+            presented.hash,
+            successor.hash,
+            self._refresh_tokens.seal_successor(presented, successor),
+            self._clock.now(),
+            self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
+        )
+        if row is None:
+            return await self._repeated(presented, origin)
+        return self._mint.pair(_grant(presented, row), successor.raw)
+
+    async def _repeated(self, presented: RefreshToken, origin: Origin) -> TokenPair:
+        """The token is not the current one: an honest retry inside the window, or a replay."""
+        now = self._clock.now()
+        row = await queries.state(self._db, presented.session_id, now)
+        if row is None or not row["live"]:
+            raise SessionRevoked
+        if (
+            row["predecessor_hash"] is not None
+            and equal(row["predecessor_hash"], presented.hash)
+            and row["successor_sealed"] is not None
+            and now - row["rotated_at"] <= self._grace
+        ):
+            successor = self._refresh_tokens.open_successor(presented, row["successor_sealed"])
+            await self._audit.record(
+                self._db,
+                "auth.refresh.replayed",
+                origin,
+                actor=row["user_id"],
+                target=row["user_id"],
+                session_id=presented.session_id,
+            )
+            return self._mint.pair(_grant(presented, row), successor.raw)
+        if presented.generation >= row["refresh_generation"]:
+            # A genuine link of another history of this session (a restored backup): refuse, but nothing was stolen.
+            raise InvalidRefreshToken
+        await self._end_family(presented, row, origin)
+        raise SessionRevoked
+
+    async def _end_family(self, presented: RefreshToken, row: Any, origin: Origin) -> None:
+        async with self._db.transaction() as tx:
+            ended = await sessions.revoke(tx, presented.session_id, "refresh token reuse", self._clock.now())
+            if ended is not None:
+                await self._audit.record(
+                    tx,
+                    "auth.refresh.reuse_detected",
+                    origin,
+                    actor="anonymous",
+                    target=row["user_id"],
+                    session_id=presented.session_id,
+                    success=False,
+                    details={
+                        "presentedGeneration": presented.generation,
+                        "currentGeneration": row["refresh_generation"],
+                        "tokenFingerprint": hashlib.sha256(presented.hash).hexdigest()[:12],
+                    },
+                )
+        await self._marks.mark(presented.session_id)
+
+
+def _grant(token: RefreshToken, row: Any) -> Grant:
+    return Grant(
+        session_id=token.session_id,
+        user_id=row["user_id"],
+        global_role=row["global_role"],
+        token_version=row["token_version"],
+        amr=row["amr"],
+        auth_time=row["auth_time"],
+        expires_at=row["expires_at"],
+    )

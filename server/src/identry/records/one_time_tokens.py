@@ -1,0 +1,121 @@
+"""One-time tokens: every secret that works once (password reset, MFA ticket, and later magic link, exchange code).
+
+Invariants (SECURITY §1.1, §1.3): a token is found by the hash of the whole, and counts only for its purpose, for its
+user, before its expiry; it is consumed by one conditional write whose row count decides; a newer one of the same purpose
+voids the older ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from identry.core.db import Executor, affected
+
+
+class Purpose(StrEnum):
+    """What a token is for; it is worthless for anything else."""
+
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a name, not a secret
+    MFA_TICKET = "mfa_ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """What a token was bound to."""
+
+    user_id: UUID
+    data: str  # JSON text
+
+
+async def issue(
+    tx: Executor,
+    purpose: Purpose,
+    user_id: UUID,
+    token_hash: bytes,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    attempts: int = 1,
+    data: str = "{}",
+) -> None:
+    """Store a new token; older open ones of the same purpose and user are void from now on."""
+    await void(tx, user_id, now, purpose)
+    await tx.execute(
+        """
+        INSERT INTO one_time_tokens (token_hash, purpose, user_id, attempts_left, data, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        token_hash,
+        purpose,
+        user_id,
+        attempts,
+        data,
+        now,
+        expires_at,
+    )
+
+
+async def peek(db: Executor, purpose: Purpose, token_hash: bytes, now: datetime) -> Consumed | None:
+    """What an open token is bound to, without using it; None when it is unknown, used, void or expired."""
+    row = await db.fetchrow(
+        """
+        SELECT user_id, data FROM one_time_tokens
+        WHERE token_hash = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3 AND attempts_left > 0
+        """,
+        token_hash,
+        purpose,
+        now,
+    )
+    return Consumed(*row) if row else None
+
+
+async def spend_attempt(tx: Executor, purpose: Purpose, token_hash: bytes, now: datetime) -> Consumed | None:
+    """Use up one try of a token that allows several (an MFA ticket); None when none is left."""
+    row = await tx.fetchrow(
+        """
+        UPDATE one_time_tokens SET attempts_left = attempts_left - 1
+        WHERE token_hash = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3 AND attempts_left > 0
+        RETURNING user_id, data
+        """,
+        token_hash,
+        purpose,
+        now,
+    )
+    return Consumed(*row) if row else None
+
+
+async def consume(tx: Executor, purpose: Purpose, token_hash: bytes, now: datetime) -> Consumed | None:
+    """Use the token; of any number of callers exactly one gets what it is bound to, the others None."""
+    row = await tx.fetchrow(
+        """
+        UPDATE one_time_tokens SET consumed_at = $3
+        WHERE token_hash = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3
+        RETURNING user_id, data
+        """,
+        token_hash,
+        purpose,
+        now,
+    )
+    return Consumed(*row) if row else None
+
+
+async def void(tx: Executor, user_id: UUID, now: datetime, purpose: Purpose | None = None) -> int:
+    """End a user's open tokens, of one purpose or all (after a change of password, address or state)."""
+    tag = await tx.execute(
+        """
+        UPDATE one_time_tokens SET consumed_at = $2
+        WHERE user_id = $1 AND consumed_at IS NULL AND ($3::text IS NULL OR purpose = $3)
+        """,
+        user_id,
+        now,
+        purpose,
+    )
+    return affected(tag)
+
+
+async def prune(db: Executor, before: datetime) -> int:
+    """Delete tokens that expired before an instant; returns how many."""
+    return affected(await db.execute("DELETE FROM one_time_tokens WHERE expires_at < $1", before))

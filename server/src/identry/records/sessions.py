@@ -1,0 +1,89 @@
+"""Sessions: one row per sign-in; it holds the hash of its current refresh token and is the truth about "still signed in".
+
+Invariants: only a SHA-256 of a refresh token is stored; a session ends for good (`revoked_at` is never cleared);
+its horizon (`expires_at`) is fixed at the start and no rotation moves it.
+Source: first seed §1 "Sessions"; contracts/platform-api.md §4.2, §9; DESIGN §4.11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+from identry.core.db import Executor
+
+SessionId = NewType("SessionId", UUID)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A row of `sessions`; the field order is the column order of the SELECTs here."""
+
+    id: UUID
+    user_id: UUID
+    created_at: datetime
+    expires_at: datetime
+    auth_time: datetime
+    amr: list[str]
+    token_version: int
+    refresh_generation: int
+    refresh_token_hash: bytes
+    predecessor_hash: bytes | None
+    successor_sealed: bytes | None
+    rotated_at: datetime | None
+    revoked_at: datetime | None
+
+
+COLUMNS = (
+    "id, user_id, created_at, expires_at, auth_time, amr, token_version, refresh_generation, "
+    "refresh_token_hash, predecessor_hash, successor_sealed, rotated_at, revoked_at"
+)
+
+
+async def find(db: Executor, session_id: UUID) -> Session | None:
+    """The session, ended or not, or None."""
+    row = await db.fetchrow(f"SELECT {COLUMNS} FROM sessions WHERE id = $1", session_id)  # noqa: S608 - constant
+    return Session(*row) if row else None
+
+
+async def revoke(tx: Executor, session_id: UUID, reason: str, now: datetime) -> UUID | None:
+    """End one session; returns its user's id when this call ended it, None when unknown or ended before."""
+    user_id: UUID | None = await tx.fetchval(
+        """
+        UPDATE sessions SET revoked_at = $3, revoked_reason = $2, successor_sealed = NULL
+        WHERE id = $1 AND revoked_at IS NULL RETURNING user_id
+        """,
+        session_id,
+        reason,
+        now,
+    )
+    return user_id
+
+
+async def revoke_all(tx: Executor, user_id: UUID, reason: str, now: datetime, *, keep: UUID | None = None) -> list[UUID]:
+    """End every live session of a user (but `keep`); returns the ids of those that this call ended."""
+    rows = await tx.fetch(
+        """
+        UPDATE sessions SET revoked_at = $3, revoked_reason = $2, successor_sealed = NULL
+        WHERE user_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $4
+        RETURNING id, expires_at > $3 AS was_live
+        """,
+        user_id,
+        reason,
+        now,
+        keep,
+    )
+    return [row["id"] for row in rows if row["was_live"]]
+
+
+# Why session `s` of user `u` no longer counts at $2; null while it does. First its own end, then its user's state.
+ENDED = """
+    CASE WHEN s.revoked_at IS NOT NULL THEN 'revoked'
+         WHEN s.expires_at <= $2 THEN 'expired'
+         WHEN NOT u.is_active THEN 'inactive'
+         WHEN u.approval_status <> 'APPROVED' THEN 'not approved'
+         WHEN u.token_version <> s.token_version THEN 'superseded'
+    END
+"""

@@ -1,0 +1,153 @@
+"""Users: one row per identity.
+
+Invariants: an address is stored lower-case and unique; whoever may not sign in any more (`is_active`,
+`approval_status`) or whose credentials changed gets a higher `token_version`, which ends every token issued before.
+Source: first seed §1 "Identity"; fields in contracts/platform-api.md §3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+from uuid import UUID
+
+from identry.core.db import Executor, affected
+
+UserId = NewType("UserId", UUID)
+
+
+class GlobalRole(StrEnum):
+    """Rank across the platform; `NONE` is an ordinary user."""
+
+    NONE = "NONE"
+    PLATFORM_MODERATOR = "PLATFORM_MODERATOR"
+    PLATFORM_ADMIN = "PLATFORM_ADMIN"
+    PLATFORM_SUPERADMIN = "PLATFORM_SUPERADMIN"
+
+
+class ApprovalStatus(StrEnum):
+    """Where a registration stands."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+
+
+class AuthProvider(StrEnum):
+    """How the account proves itself."""
+
+    PASSWORD = "password"  # noqa: S105 - an enum value of the contract, not a secret
+    GOOGLE = "google"
+    MICROSOFT = "microsoft"
+    SSO = "sso"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A row of `users`; the field order is the column order of every SELECT here."""
+
+    id: UUID
+    email: str
+    password_hash: str | None
+    full_name: str
+    global_role: str
+    is_active: bool
+    approval_status: str
+    auth_provider: str
+    phone_number: str | None
+    profile_picture_url: str | None
+    email_verified: bool
+    mfa_enabled: bool
+    token_version: int
+    legacy_ids: str  # JSON text
+    last_login_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+COLUMNS = ", ".join(f.name for f in fields(User))
+_INSERT = f"""
+    INSERT INTO users ({COLUMNS})
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    ON CONFLICT (email) DO NOTHING
+"""  # noqa: S608 - constant column names
+
+CHANGEABLE = frozenset(
+    {
+        "email",
+        "password_hash",
+        "full_name",
+        "global_role",
+        "is_active",
+        "approval_status",
+        "auth_provider",
+        "phone_number",
+        "profile_picture_url",
+        "email_verified",
+        "mfa_enabled",
+    }
+)
+
+
+async def find(db: Executor, user_id: UUID) -> User | None:
+    """The user, or None."""
+    row = await db.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user_id)  # noqa: S608 - constant columns
+    return User(*row) if row else None
+
+
+async def find_by_email(db: Executor, email: str) -> User | None:
+    """The user of a lower-case address, or None."""
+    row = await db.fetchrow(f"SELECT {COLUMNS} FROM users WHERE email = $1", email)  # noqa: S608 - constant columns
+    return User(*row) if row else None
+
+
+async def lock(tx: Executor, user_id: UUID) -> User | None:
+    """The user, its row locked until the transaction ends, or None."""
+    sql = f"SELECT {COLUMNS} FROM users WHERE id = $1 FOR UPDATE"  # noqa: S608 - constant columns
+    row = await tx.fetchrow(sql, user_id)
+    return User(*row) if row else None
+
+
+async def insert(tx: Executor, user: User) -> bool:
+    """Store a new user; False when the address is taken (nothing is written then)."""
+    return affected(await tx.execute(_INSERT, *(getattr(user, f.name) for f in fields(user)))) == 1
+
+
+async def update(tx: Executor, user_id: UUID, changes: dict[str, Any], *, now: datetime, bump: bool = False) -> User:
+    """Write `changes` (names from `CHANGEABLE`); with `bump` every token issued so far becomes void.
+
+    Raises:
+        asyncpg.UniqueViolationError: the new address is taken.
+        LookupError: no such user.
+    """
+    if unknown := changes.keys() - CHANGEABLE:
+        raise ValueError(f"not changeable: {sorted(unknown)}")
+    sets = "".join(f", {name} = ${i}" for i, name in enumerate(changes, start=4))
+    sql = f"""
+        UPDATE users SET updated_at = $2, token_version = token_version + $3{sets}
+        WHERE id = $1 RETURNING {COLUMNS}
+    """  # noqa: S608 - names checked against CHANGEABLE
+    row = await tx.fetchrow(sql, user_id, now, int(bump), *changes.values())
+    if row is None:
+        raise LookupError(f"no user {user_id}")
+    return User(*row)
+
+
+async def touch_login(tx: Executor, user_id: UUID, now: datetime) -> None:
+    """Remember the moment of a sign-in."""
+    await tx.execute("UPDATE users SET last_login_at = $2 WHERE id = $1", user_id, now)
+
+
+async def count_active_superadmins(tx: Executor) -> int:
+    """How many accounts could still administer the platform; their rows are locked, so the count holds."""
+    rows = await tx.fetch(
+        """
+        SELECT id FROM users
+        WHERE global_role = 'PLATFORM_SUPERADMIN' AND is_active AND approval_status = 'APPROVED'
+        ORDER BY id FOR UPDATE
+        """
+    )
+    return len(rows)

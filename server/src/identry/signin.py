@@ -1,0 +1,205 @@
+"""The one sentence that all flows share: a proven identity becomes an MFA ticket or a session.
+
+Every path to a session (password, second factor, invitation, and later magic link, SSO, passkey) ends in
+`SignIn.complete`, so the gates and the second factor cannot be forgotten by one of them (SECURITY §1.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+from identry.core.clock import Clock
+from identry.core.db import Database, Executor
+from identry.core.ids import uuid7
+from identry.core.origin import Origin
+from identry.records import audit as audit_log
+from identry.records import users
+from identry.records.audit import Audit
+from identry.records.users import ApprovalStatus, User
+from identry.tokens import Grant, RefreshTokens, TokenMint, TokenPair
+from identry_kit.apierror import Forbidden, Unauthorized
+
+
+class PendingApproval(Forbidden):
+    """403: staff have not approved the registration yet."""
+
+    code = "pending_approval"
+    message = "your registration is waiting for approval"
+
+
+class RegistrationRejected(Forbidden):
+    """403: staff rejected the registration."""
+
+    code = "registration_rejected"
+    message = "your registration was rejected"
+
+
+class AccountInactive(Forbidden):
+    """403: the account is deactivated."""
+
+    code = "account_inactive"
+    message = "this account is deactivated"
+
+
+class MfaRequired(Forbidden):
+    """403: the first factor was right, the second is still to come; `details.mfaToken` opens `/auth/mfa/verify`."""
+
+    code = "mfa_required"
+    message = "a second factor is required"
+
+
+class CredentialsChanged(Unauthorized):
+    """401: password, role or state of the account changed while this sign-in was under way."""
+
+    message = "invalid email or password"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session was made: its tokens, and the user as signed in."""
+
+    tokens: TokenPair
+    user: User
+
+
+class MfaTickets(Protocol):
+    """Who turns a proven first factor into a ticket for the second (the mfa flow's record)."""
+
+    async def issue(self, tx: Executor, user: User, amr: tuple[str, ...]) -> str:
+        """A single-use raw ticket bound to the user."""
+
+
+def gate(user: User) -> None:
+    """May this user authenticate now? Asked before every session and every token, on every path.
+
+    Raises:
+        RegistrationRejected, PendingApproval, AccountInactive: in this order (contracts/platform-api.md §4.2).
+    """
+    if user.approval_status == ApprovalStatus.REJECTED:
+        raise RegistrationRejected
+    if user.approval_status == ApprovalStatus.PENDING:
+        raise PendingApproval
+    if not user.is_active:
+        raise AccountInactive
+
+
+# One round trip and one commit. The UPDATE locks the user's row and repeats the gate, so a deactivation or a password
+# change that happened while the password was being hashed leaves no session behind.
+_OPEN_SESSION = f"""
+    WITH allowed AS (
+        UPDATE users SET last_login_at = $2
+        WHERE id = $3 AND is_active AND approval_status = 'APPROVED' AND token_version = $4
+        RETURNING id
+    ), opened AS (
+        INSERT INTO sessions (id, user_id, created_at, expires_at, auth_time, amr, token_version,
+                              refresh_token_hash, ip, user_agent)
+        SELECT $1, allowed.id, $2, $5, $2, $6, $4, $7, $8, $9 FROM allowed RETURNING id
+    ), logged AS (
+        {audit_log.INSERT}
+        SELECT $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 FROM opened RETURNING id
+    )
+    SELECT count(*) FROM logged
+"""
+
+
+class SignIn:
+    """Turns a proven identity into a session.
+
+    Args:
+        db, clock, audit: as everywhere.
+        mint: signs access tokens.
+        refresh_tokens: makes the first refresh token.
+        mfa: issues tickets for users with a second factor.
+        session_ttl: the horizon of a new session (`REFRESH_TOKEN_TTL`).
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        audit: Audit,
+        mint: TokenMint,
+        refresh_tokens: RefreshTokens,
+        mfa: MfaTickets,
+        session_ttl: timedelta,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._mint = mint
+        self._refresh_tokens = refresh_tokens
+        self._mfa = mfa
+        self._session_ttl = session_ttl
+
+    async def complete(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
+        """Gates, then either a ticket for the second factor or a session with its tokens.
+
+        Args:
+            user: whose identity was proven, as read before the proof.
+            amr: how (RFC 8176): `("pwd",)`, `("pwd", "otp", "mfa")` …
+            origin: the request.
+
+        Raises:
+            RegistrationRejected, PendingApproval, AccountInactive: a gate is closed (audited as blocked).
+            MfaRequired: with `details.mfaToken`, when the user has a second factor and `amr` lacks `mfa`.
+            CredentialsChanged: the account changed since the proof.
+        """
+        try:
+            gate(user)
+        except Forbidden as closed:
+            await self._audit.record(
+                self._db,
+                "auth.login.blocked",
+                origin,
+                actor=user.id,
+                target=user.id,
+                success=False,
+                details={"reason": closed.code},
+            )
+            raise
+        if user.mfa_enabled and "mfa" not in amr:
+            raise await self._challenge(user, amr, origin)
+        return await self._open_session(user, amr, origin)
+
+    async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaRequired:
+        async with self._db.transaction() as tx:
+            ticket = await self._mfa.issue(tx, user, amr)
+            await self._audit.record(tx, "auth.mfa.challenged", origin, actor=user.id, target=user.id)
+        return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
+
+    async def _open_session(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
+        session_id, now = uuid7(self._clock), self._clock.now()
+        refresh_token = self._refresh_tokens.new(session_id)
+        grant = Grant(session_id, user.id, user.global_role, user.token_version, list(amr), now, now + self._session_ttl)
+        event = self._audit.row(
+            "auth.login.succeeded",
+            origin,
+            actor=user.id,
+            target=user.id,
+            session_id=session_id,
+            details={"amr": grant.amr},
+        )
+        opened = await self._db.fetchval(
+            _OPEN_SESSION,
+            session_id,
+            now,
+            user.id,
+            user.token_version,
+            grant.expires_at,
+            grant.amr,
+            refresh_token.hash,
+            origin.ip,
+            origin.user_agent,
+            *event,
+        )
+        if not opened:
+            return await self._refuse_changed(user)
+        return SignedIn(self._mint.pair(grant, refresh_token.raw), replace(user, last_login_at=now))
+
+    async def _refuse_changed(self, user: User) -> SignedIn:
+        current = await users.find(self._db, user.id)
+        if current is not None:
+            gate(current)
+        raise CredentialsChanged

@@ -1,0 +1,84 @@
+"""One request as a handler sees it: decoded, guarded, without HTTP details that it does not need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from identry.core.origin import Origin
+from identry.records.users import User
+
+Scope = dict[str, Any]
+Receive = Callable[[], Any]
+Send = Callable[[dict[str, Any]], Any]
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who is calling, proven by a verified token and a live session; read from the database, never from the token.
+
+    Attributes:
+        user: the caller's row as it is now.
+        session_id: the session of the token (`sid`).
+        amr: how the session was authenticated (RFC 8176 values).
+        auth_time: when.
+    """
+
+    user: User
+    session_id: UUID
+    amr: list[str]
+    auth_time: datetime
+
+
+class Call:
+    """What a handler receives.
+
+    Attributes:
+        scope: the ASGI scope.
+        path: converted path parameters.
+        origin: address, user agent and request id of the caller.
+        actor: who is calling (set by the bearer guard).
+        claims: verified claims of the bearer token (set by the token and bearer guards).
+        body: the decoded request body.
+        query: the decoded query string.
+    """
+
+    __slots__ = ("actor", "body", "claims", "origin", "path", "query", "scope")
+
+    actor: Actor
+    claims: Any
+    body: Any
+    query: Any
+
+    def __init__(self, scope: Scope, path: Mapping[str, Any], origin: Origin) -> None:
+        self.scope = scope
+        self.path = path
+        self.origin = origin
+
+    def header(self, name: bytes) -> str | None:
+        """A request header (lower-case `name`) or None; of a repeated one the first."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return str(value.decode("latin-1"))
+        return None
+
+    def headers(self, name: bytes) -> list[str]:
+        """Every value of a header that may come more than once."""
+        return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A reply that needs more than the operation's status and JSON body.
+
+    Attributes:
+        data: what the envelope carries, or bytes sent as they are.
+        status: replaces the operation's.
+        headers: extra headers.
+    """
+
+    data: Any
+    status: int | None = None
+    headers: Mapping[str, str] | None = None

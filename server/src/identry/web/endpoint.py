@@ -1,0 +1,116 @@
+"""One operation as an ASGI application: guard, decode, one call, shape. Nothing is sent before the handler is done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from identry.core.origin import Origin
+from identry.web.call import Answer, Call, Receive, Scope, Send
+from identry.web.errors import InvalidRequest
+from identry.web.operations import Operation
+from identry.web.validation import decode_body, decode_query
+from identry_kit.apierror import APIError, UnsupportedMediaType
+
+GuardCheck = Callable[[Call], Awaitable[None]]
+OriginOf = Callable[[Scope], Origin]
+
+_encode = msgspec.json.Encoder().encode
+_PREFIX, _SUFFIX = b'{"success":true,"data":', b"}"
+_NO_BODY = frozenset({204, 304})
+
+
+class ClientGone(APIError):
+    """The caller hung up while sending its body; nobody reads this answer."""
+
+    status = 400
+    code = "bad_request"
+    message = "the request ended early"
+
+
+class Endpoint:
+    """Serves one `Operation`."""
+
+    __slots__ = ("_body", "_check", "_enveloped", "_handler", "_media_type", "_origin_of", "_query", "_status", "operation")
+
+    def __init__(self, operation: Operation, check: GuardCheck | None, origin_of: OriginOf) -> None:
+        self.operation = operation
+        self._check = check
+        self._origin_of = origin_of
+        self._handler = operation.handler
+        self._body = operation.body
+        self._query = operation.query
+        self._status = operation.status
+        self._enveloped = operation.enveloped
+        self._media_type = operation.media_type.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, path: dict[str, Any]) -> None:
+        """Guard, decode, handle, answer."""
+        call = Call(scope, path, self._origin_of(scope))
+        scope["route"] = self.operation.path
+        if self._check is not None:
+            await self._check(call)
+        if self._query is not None:
+            call.query = decode_query(self._query, scope["query_string"])
+        if self._body is not None:
+            _require_json(call)
+            call.body = decode_body(self._body, await read_body(receive))
+        await self._send(send, await self._handler(call), head=scope["method"] == "HEAD")
+
+    async def _send(self, send: Send, reply: Any, *, head: bool) -> None:
+        status, extra = self._status, None
+        if isinstance(reply, Answer):
+            status, extra, reply = reply.status or status, reply.headers, reply.data
+        if isinstance(reply, bytes):
+            body = reply
+        elif self._enveloped:
+            body = _PREFIX + _encode(reply) + _SUFFIX
+        else:
+            body = _encode(reply)
+        headers = [] if status in _NO_BODY else [(b"content-type", self._media_type)]
+        headers.append((b"content-length", b"%d" % len(body)))
+        if extra:
+            headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in extra.items()]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole request body; its size is bounded by the body-limit middleware outside."""
+    message = await receive()
+    if not message.get("more_body") and message["type"] == "http.request":
+        return bytes(message.get("body", b""))
+    parts = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(parts)
+        message = await receive()
+
+
+def _require_json(call: Call) -> None:
+    content_type = call.header(b"content-type")
+    if content_type is None:
+        raise UnsupportedMediaType("send the body as Content-Type: application/json")
+    media_type, _, parameters = content_type.partition(";")
+    if media_type.strip().lower() != "application/json":
+        raise UnsupportedMediaType(f"send the body as application/json, not {media_type.strip()[:100] or 'nothing'}")
+    charset = parameters.strip().lower()
+    if charset.startswith("charset=") and charset[8:].strip('"') not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType("send the body as UTF-8")
+    if encoding := call.header(b"content-encoding"):
+        raise UnsupportedMediaType(f"compressed bodies are not read (Content-Encoding: {encoding[:50]})")
+
+
+def require_object(value: Any, name: str) -> None:
+    """Refuse an empty PATCH.
+
+    Raises:
+        InvalidRequest: no field was sent.
+    """
+    if all(getattr(value, f) is msgspec.UNSET for f in value.__struct_fields__):
+        raise InvalidRequest.field(name, "required", "send at least one field to change")

@@ -1,0 +1,83 @@
+"""The one edge where an error becomes an answer.
+
+Every surface speaks its own envelope (DESIGN §5); business code raises `identry_kit.apierror` kinds and never sees one.
+A 5xx carries generic text only; what really happened is logged once, with the request id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from identry_kit.apierror import APIError, BadRequest, Internal
+
+log = structlog.get_logger("identry.web")
+_encode = msgspec.json.Encoder().encode
+
+
+class InvalidRequest(BadRequest):
+    """400 of the platform and browser surfaces: `details.fields` names every faulty field and the rule it breaks."""
+
+    code = "validation_error"
+    message = "the request is not valid"
+
+    @classmethod
+    def of(cls, faults: list[Fault]) -> InvalidRequest:
+        """One error for all faults; its message is the first fault's."""
+        first = faults[0]
+        return cls(
+            f"{first.field}: {first.message}",
+            details={"fields": [{"field": f.field, "rule": f.rule, "message": f.message} for f in faults]},
+        )
+
+    @classmethod
+    def field(cls, field: str, rule: str, message: str) -> InvalidRequest:
+        """The error for a single faulty field."""
+        return cls.of([Fault(field, rule, message)])
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One broken rule.
+
+    Attributes:
+        field: the path of the value in the request, for example `email` or `delegation.canBuyAddons`.
+        rule: a short stable word: `required`, `type`, `length`, `format`, `enum`, `unknown`.
+        message: what is wrong and what to send instead.
+    """
+
+    field: str
+    rule: str
+    message: str
+
+
+def platform_envelope(error: APIError) -> dict[str, Any]:
+    """`{"success":false,"error":{"code","message","details"?}}` (contracts/platform-api.md §1)."""
+    body: dict[str, Any] = {"code": error.code, "message": error.public_message}
+    # A failed readiness check says which one: it names no secret, so it is the one 5xx that keeps its details.
+    if error.details and (error.status < 500 or "checks" in error.details):
+        body["details"] = dict(error.details)
+    return {"success": False, "error": body}
+
+
+Rendered = tuple[int, Mapping[str, str], bytes]
+
+
+def render(error: APIError) -> Rendered:
+    """Status, headers and body of the platform's answer to `error`."""
+    headers = {"content-type": "application/json", **error.headers}
+    if error.status == 401 and "WWW-Authenticate" not in error.headers:
+        headers["WWW-Authenticate"] = 'Bearer realm="identry"'
+    return error.status, headers, _encode(platform_envelope(error))
+
+
+def as_api_error(error: Exception) -> APIError:
+    """What a client is told of any exception; an unknown one is logged here, once, and becomes a plain 500."""
+    if isinstance(error, APIError):
+        if error.status >= 500:
+            log.warning("request refused", status=error.status, code=error.code, reason=error.message)
+        return error
+    log.error("unexpected error", exc_info=error)
+    return Internal("unexpected error")

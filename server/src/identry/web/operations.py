@@ -1,0 +1,62 @@
+"""The API as data: an operation is a row (method, path, guard, types, errors); routes and OpenAPI both come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from identry.web.call import Call
+from identry_kit.apierror import APIError
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class Guard(Enum):
+    """What a caller must prove before the handler runs."""
+
+    PUBLIC = "none"
+    TOKEN = "token"  # noqa: S105 - signature and claims; the handler's own statement checks the session
+    BEARER = "bearer"  # signature, claims, live session, user: `call.actor`
+    MACHINE = "machine"  # X-Internal-API-Key
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the API.
+
+    Attributes:
+        method, path: `POST`, `/auth/login`; path parameters as in `/internal/users/{id:uuid}`.
+        handler: takes the `Call`, returns the reply (or an `Answer`).
+        summary: one line for the reference.
+        guard: what the caller must prove.
+        rule: the row of the authorization matrix that decides who may (empty: the guard alone decides).
+        body, query, reply: msgspec structs; `reply` None means raw bytes.
+        status: of success.
+        errors: kinds that this operation adds to those that its guard and types imply.
+        description: more than one line, Markdown.
+        example: a request body that works.
+        enveloped: False for documents that are not wrapped (JWKS, pages).
+        media_type: of the reply when it is not JSON.
+        tag: the section of the reference.
+        hidden: left out of the reference (development pages).
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    guard: Guard = Guard.PUBLIC
+    rule: str = ""
+    body: type[Any] | None = None
+    query: type[Any] | None = None
+    reply: Any = None
+    status: int = 200
+    errors: tuple[type[APIError], ...] = ()
+    description: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    enveloped: bool = True
+    media_type: str = "application/json"
+    hidden: bool = False

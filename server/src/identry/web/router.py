@@ -1,0 +1,97 @@
+"""Dispatch: an exact path is one dictionary look-up, a path with parameters one regular expression of its prefix group.
+
+Paths are matched exactly as received (no case folding, no slash merging, no decoding tricks), so what a guard protects
+is what a handler serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from re import Pattern
+from typing import Any
+from uuid import UUID
+
+from starlette.convertors import Convertor
+from starlette.routing import compile_path
+
+from identry.web.call import Receive, Scope, Send
+from identry.web.endpoint import Endpoint
+from identry.web.errors import InvalidRequest
+from identry_kit.apierror import APIError, NotFound
+
+
+class MethodNotAllowed(APIError):
+    """405: the path exists, this method does not; `Allow` lists those that do."""
+
+    status = 405
+    code = "method_not_allowed"
+    message = "method not allowed"
+
+
+class UnknownRoute(NotFound):
+    """404: nothing is mounted here."""
+
+    message = "no such route"
+
+
+class Router:
+    """Method and path → endpoint. Raises what the error edge turns into 404 and 405."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        self._static: dict[str, dict[str, Endpoint]] = {}
+        dynamic: dict[str, dict[str, Endpoint]] = {}
+        for endpoint in endpoints:
+            operation = endpoint.operation
+            table = dynamic if "{" in operation.path else self._static
+            methods = table.setdefault(operation.path, {})
+            if operation.method in methods:
+                raise ValueError(f"mounted twice: {operation.method} {operation.path}")
+            methods[operation.method] = endpoint
+            if operation.method == "GET":
+                methods.setdefault("HEAD", endpoint)
+        self._dynamic: list[tuple[Pattern[str], dict[str, Convertor[Any]], dict[str, Endpoint]]] = []
+        for path, methods in sorted(dynamic.items()):
+            # `{id:uuid}` is matched as any segment, so that a malformed id is a clear 400 and not a 404.
+            pattern, _, convertors = compile_path(path.replace(":uuid}", "}"))
+            self._dynamic.append((pattern, convertors, methods))
+        self._uuids = {path: _uuid_names(path) for path in dynamic}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the endpoint of the request."""
+        path = scope["path"]
+        methods = self._static.get(path)
+        params: dict[str, Any] = {}
+        if methods is None:
+            methods, params = self._match(path)
+        endpoint = methods.get(scope["method"])
+        if endpoint is None:
+            raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(methods))})
+        await endpoint(scope, receive, send, params)
+
+    def _match(self, path: str) -> tuple[dict[str, Endpoint], dict[str, Any]]:
+        for pattern, _, methods in self._dynamic:
+            if found := pattern.match(path):
+                params: dict[str, Any] = found.groupdict()
+                template = next(iter(methods.values())).operation.path
+                for name in self._uuids[template]:
+                    params[name] = path_uuid(name, params[name])
+                return methods, params
+        raise UnknownRoute
+
+
+def path_uuid(name: str, text: str) -> UUID:
+    """A UUID in its canonical 36-character form.
+
+    Raises:
+        InvalidRequest: any other text.
+    """
+    try:
+        if len(text) == 36:
+            return UUID(text)
+    except ValueError:
+        pass
+    raise InvalidRequest.field(name, "format", "must be a UUID")
+
+
+def _uuid_names(path: str) -> tuple[str, ...]:
+    return tuple(part[1:].removesuffix(":uuid}") for part in path.split("/") if part.endswith(":uuid}"))

@@ -1,0 +1,214 @@
+"""Decoding a request: one fast typed pass; only when it fails, a second that collects every fault at once.
+
+A field's type says its rules: `Annotated[str, Meta(max_length=200)]` for what msgspec checks, and
+`Annotated[str, Meta(extra={"check": email})]` for what needs a function (normalise or raise ValueError).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl
+
+import msgspec
+from email_validator import EmailNotValidError, validate_email
+from msgspec import UNSET, Meta
+
+from identry.web.errors import Fault, InvalidRequest
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
+_PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{1,30}")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def email(value: str) -> str:
+    """A valid address, trimmed and lower-case, ASCII (an international domain becomes its A-label).
+
+    Only ASCII local parts are accepted, so no two spellings of one mailbox can fold into each other.
+    """
+    try:
+        valid = validate_email(value.strip(), check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise ValueError(f"is not a valid e-mail address: {error}") from error
+    return (valid.ascii_email or valid.normalized).lower()
+
+
+def login_email(value: str) -> str:
+    """An address as typed at sign-in: trimmed and, when it is ASCII, lower-case; it need not be valid."""
+    trimmed = value.strip()
+    return trimmed.lower() if trimmed.isascii() else trimmed
+
+
+def line(value: str) -> str:
+    """One line of text: trimmed, not empty, without control characters."""
+    text = value.strip()
+    if not text:
+        raise ValueError("must not be empty")
+    if _CONTROL.search(text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def phone(value: str) -> str | None:
+    """Digits with the usual separators, or None for an empty string."""
+    text = value.strip()
+    if text and not _PHONE.fullmatch(text):
+        raise ValueError("is not a telephone number: digits, spaces and ()+-./ only")
+    return text or None
+
+
+def web_url(value: str) -> str | None:
+    """An http or https address, or None for an empty string."""
+    text = value.strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"https?://[^\s/?#@\\]+(?:[/?#][^\s\\]*)?", text, re.ASCII | re.IGNORECASE):
+        raise ValueError("must be an http:// or https:// address")
+    return text
+
+
+def secret(value: str) -> str:
+    """A password or token exactly as received, only NUL and lone surrogates refused."""
+    if "\x00" in value or _LONE_SURROGATE.search(value):
+        raise ValueError("contains characters that cannot be stored")
+    return value
+
+
+Email = Annotated[str, Meta(max_length=254, extra={"check": email}, examples=["ada@example.com"])]
+LoginEmail = Annotated[str, Meta(max_length=254, extra={"check": login_email}, examples=["ada@example.com"])]
+FullName = Annotated[str, Meta(max_length=200, extra={"check": line}, examples=["Ada Lovelace"])]
+Phone = Annotated[str, Meta(max_length=32, extra={"check": phone}, examples=["+65 6123 4567"])]
+WebUrl = Annotated[str, Meta(max_length=2048, extra={"check": web_url}, examples=["https://example.com/ada.png"])]
+LoginPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, examples=["correct horse battery"])]
+NewPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, examples=["correct horse battery"])]
+OpaqueToken = Annotated[str, Meta(min_length=1, max_length=1024, extra={"check": secret})]
+Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["MANAGER"])]
+
+
+@cache
+def _checks(struct: type[Any]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+    """(attribute, wire name, check) of every field that has one."""
+    hints = get_type_hints(struct, include_extras=True)
+    found = []
+    for info in msgspec.structs.fields(struct):
+        if check := _find_check(hints[info.name]):
+            found.append((info.name, info.encode_name, check))
+    return tuple(found)
+
+
+def _find_check(hint: Any) -> Callable[[Any], Any] | None:
+    if get_origin(hint) is Annotated:
+        for meta in get_args(hint)[1:]:
+            if isinstance(meta, Meta) and meta.extra and "check" in meta.extra:
+                check: Callable[[Any], Any] = meta.extra["check"]
+                return check
+    return next((c for c in map(_find_check, get_args(hint)) if c), None)
+
+
+@cache
+def _decoder(struct: type[Any]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(struct)
+
+
+def decode_body(struct: type[Any], raw: bytes) -> Any:
+    """The body as `struct`.
+
+    Raises:
+        InvalidRequest: with every fault in `details.fields`.
+    """
+    try:
+        value = _decoder(struct).decode(raw)
+    except (msgspec.ValidationError, RecursionError):
+        value = None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest.field("body", "json", f"is not valid JSON ({error})") from error
+    if value is None:
+        try:
+            plain = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequest.field("body", "json", "is nested too deeply or not valid JSON") from error
+        raise InvalidRequest.of(_all_faults(struct, plain, strict=True))
+    return _apply_checks(struct, value)
+
+
+def decode_query(struct: type[Any], raw: bytes) -> Any:
+    """The query string as `struct`; a repeated parameter counts once (the first), unknown ones are ignored.
+
+    Raises:
+        InvalidRequest: with every fault in `details.fields`.
+    """
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise InvalidRequest.field("query", "format", "is not a valid query string") from error
+    plain = {name: text for name, text in reversed(pairs) if text != ""}
+    try:
+        value = msgspec.convert(plain, struct, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest.of(_all_faults(struct, plain, strict=False)) from error
+    return _apply_checks(struct, value)
+
+
+def _apply_checks(struct: type[Any], value: Any) -> Any:
+    faults: list[Fault] = []
+    for attribute, name, check in _checks(struct):
+        current = getattr(value, attribute)
+        if isinstance(current, str):
+            try:
+                msgspec.structs.force_setattr(value, attribute, check(current))
+            except ValueError as error:
+                faults.append(Fault(name, "format", str(error)))
+    if faults:
+        raise InvalidRequest.of(faults)
+    return value
+
+
+def _all_faults(struct: type[Any], plain: Any, *, strict: bool) -> list[Fault]:
+    """Every rule that `plain` breaks, field by field."""
+    if not isinstance(plain, Mapping):
+        return [Fault("body", "type", "must be a JSON object")]
+    faults: list[Fault] = []
+    hints = get_type_hints(struct, include_extras=True)
+    for info in msgspec.structs.fields(struct):
+        name = info.encode_name
+        if name not in plain:
+            if info.required:
+                faults.append(Fault(name, "required", "is required"))
+            continue
+        try:
+            value = msgspec.convert(plain[name], hints[info.name], strict=strict)
+        except msgspec.ValidationError as error:
+            faults.append(_fault(name, str(error)))
+            continue
+        check = _find_check(hints[info.name])
+        if check and isinstance(value, str):
+            try:
+                check(value)
+            except ValueError as error:
+                faults.append(Fault(name, "format", str(error)))
+    return faults or [Fault("body", "type", "does not have the expected shape")]
+
+
+_RULES = (
+    ("Object missing required field", "required"),
+    ("Invalid enum value", "enum"),
+    ("of length", "length"),
+    ("matching regex", "format"),
+    ("Invalid UUID", "format"),
+    ("Expected `int` >=", "range"),
+    ("Expected `int` <=", "range"),
+)
+
+
+def _fault(name: str, message: str) -> Fault:
+    """msgspec's message as a fault: the path it names is appended to the field."""
+    text, _, path = message.partition(" - at `$")
+    rule = next((rule for start, rule in _RULES if start in text), "type")
+    return Fault(name + path.rstrip("`"), rule, text[0].lower() + text[1:])
+
+
+def absent(value: Any) -> bool:
+    """Whether an optional field of a PATCH body was left out (null is a value there)."""
+    return value is UNSET
