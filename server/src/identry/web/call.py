@@ -39,24 +39,31 @@ class Call:
     Attributes:
         scope: the ASGI scope.
         path: converted path parameters.
-        origin: address, user agent and request id of the caller.
         actor: who is calling (set by the bearer guard).
         claims: verified claims of the bearer token (set by the token and bearer guards).
         body: the decoded request body.
         query: the decoded query string.
     """
 
-    __slots__ = ("actor", "body", "claims", "origin", "path", "query", "scope")
+    __slots__ = ("_origin", "_origin_of", "actor", "body", "claims", "path", "query", "scope")
 
     actor: Actor
     claims: Any
     body: Any
     query: Any
 
-    def __init__(self, scope: Scope, path: Mapping[str, Any], origin: Origin) -> None:
+    def __init__(self, scope: Scope, path: Mapping[str, Any], origin_of: Callable[[Scope], Origin]) -> None:
         self.scope = scope
         self.path = path
-        self.origin = origin
+        self._origin_of = origin_of
+        self._origin: Origin | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Address, user agent and request id of the caller; worked out only when somebody asks."""
+        if self._origin is None:
+            self._origin = self._origin_of(self.scope)
+        return self._origin
 
     def header(self, name: bytes) -> str | None:
         """A request header (lower-case `name`) or None; of a repeated one the first."""

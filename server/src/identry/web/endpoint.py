@@ -48,7 +48,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: dict[str, Any]) -> None:
         """Guard, decode, handle, answer."""
-        call = Call(scope, path, self._origin_of(scope))
+        call = Call(scope, path, self._origin_of)
         scope["route"] = self.operation.path
         if self._check is not None:
             await self._check(call)
