@@ -13,12 +13,13 @@ The tree::
 Source: third seed, package `apierror`; wire shape and 5xx redaction in contracts/kit.md §1.
 """
 
+# ruff: noqa: N818 - the classes are named for the HTTP status they are; `raise NotFound` reads as the RFC does
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 __all__ = [
     "APIError",
@@ -31,6 +32,7 @@ __all__ = [
     "Internal",
     "NotFound",
     "NotImplementedYet",
+    "OtherError",
     "PayloadTooLarge",
     "ServiceUnavailable",
     "TooManyRequests",
@@ -51,6 +53,19 @@ __all__ = [
 ]
 
 
+def _phrase(status: int) -> str:
+    """The reason phrase of RFC 9110 §15; for a status that has none, `Error`."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace")
+
+
 class APIError(Exception):
     """An error with an HTTP answer.
 
@@ -61,7 +76,7 @@ class APIError(Exception):
     `headers` (for example `Retry-After`) are sent with the answer.
     """
 
-    status: ClassVar[int] = 500
+    status: int = 500
     code: str = "internal_error"
     message: str = ""
 
@@ -94,7 +109,7 @@ class APIError(Exception):
     @property
     def public_message(self) -> str:
         """The message that may leave the process: at 5xx only the status phrase."""
-        return self.message if self.status < 500 else HTTPStatus(self.status).phrase
+        return self.message if self.status < 500 else _phrase(self.status)
 
     @property
     def public_details(self) -> Mapping[str, Any] | None:
@@ -115,11 +130,11 @@ class APIError(Exception):
         """The same error as RFC 9457 `application/problem+json`."""
         problem: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _phrase(self.status),
             "status": self.status,
         }
-        if self.status < 500:
-            problem["detail"] = self.message
+        if self.public_message != problem["title"] or self.status < 500:
+            problem["detail"] = self.public_message
         problem["code"] = self.code
         if self.key:
             problem["key"] = self.key
@@ -128,8 +143,15 @@ class APIError(Exception):
         return problem
 
     def json(self) -> bytes:
-        """`body()` encoded as compact UTF-8 JSON."""
-        return json.dumps(self.body(), separators=(",", ":"), ensure_ascii=False).encode()
+        """`body()` as compact UTF-8 JSON. It never fails: it runs where errors are answered.
+
+        A value that JSON does not know (a UUID, a date) is written as its text, a lone surrogate as its escape.
+        """
+        return _encode(self.body())
+
+    def problem_json(self) -> bytes:
+        """`problem()` as compact UTF-8 JSON, with the same promise as `json()`."""
+        return _encode(self.problem())
 
 
 class BadRequest(APIError):
@@ -260,6 +282,16 @@ class GatewayTimeout(APIError):
     message = "timeout"
 
 
+class OtherError(APIError):
+    """Any status that has no kind of its own; its code is `error`."""
+
+    code = "error"
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def not_found(entity: str, id: object) -> NotFound:  # noqa: A002 - the seed's parameter name
     """`NotFound("<entity> not found: <id>")`."""
     return NotFound(f"{entity} not found: {id}")
@@ -310,12 +342,10 @@ def service_unavailable(message: str, retry_after: int | None = None) -> Service
     return ServiceUnavailable(message, headers={} if retry_after is None else {"Retry-After": str(retry_after)})
 
 
-
-_BY_STATUS = {kind.status: kind for kind in APIError.__subclasses__()}
+_BY_STATUS = {kind.status: kind for kind in APIError.__subclasses__() if kind is not OtherError}
 
 
 def new(status: int, message: str) -> APIError:
     """An error of any status; one that has no kind of its own gets the code `error`."""
-    if kind := _BY_STATUS.get(status):
-        return kind(message)
-    return type("OtherError", (APIError,), {"status": status})(message, code="error")
+    kind = _BY_STATUS.get(status)
+    return OtherError(status, message) if kind is None else kind(message)

@@ -1,0 +1,93 @@
+"""One wrapped `send` for the whole stack.
+
+A middleware that must see or change the start of the answer calls `Exchange.of(send)`. When the layer around it has
+already made one (the usual case: the layers of a stack call each other directly), that one is used; when a foreign
+layer stands between, a new one is made. So every class works alone, and a stack of them wraps `send` once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from identry_kit.apierror import APIError, Headers, Message, Renderer, Scope, Send, answer, to_asgi
+
+DefaultHeaders = tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]
+"""Header lines to add where the handler has not set them, and the set of their names."""
+
+
+class Exchange:
+    """A `send` that remembers whether and how the answer began, and adds headers to it.
+
+    `status` is 0 until the answer began. `complete` says that its last part was sent.
+    """
+
+    __slots__ = ("_defaults", "_refusal", "_send", "complete", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._defaults: list[DefaultHeaders] = []
+        self._refusal: tuple[APIError, Scope, Renderer] | None = None
+        self.status = 0
+        self.complete = False
+
+    @classmethod
+    def of(cls, send: Send) -> Exchange:
+        """The exchange that `send` is, or a new one around it."""
+        return send if isinstance(send, Exchange) else cls(send)
+
+    @property
+    def started(self) -> bool:
+        """Whether the answer began: from then on nobody can replace it."""
+        return self.status != 0
+
+    def add_defaults(self, defaults: DefaultHeaders) -> None:
+        """Add these headers when the answer begins; a handler that sets one of them keeps its own."""
+        self._defaults.append(defaults)
+
+    def refuse(self, error: APIError, scope: Scope, render: Renderer = to_asgi) -> None:
+        """Whatever the handler answers from now on, send `error` instead (if the answer has not begun)."""
+        if not self.status:
+            self._refusal = (error, scope, render)
+
+    def answer(self, error: APIError, scope: Scope, render: Renderer = to_asgi) -> Awaitable[None]:
+        """Send `error` as the whole answer."""
+        self._refusal = None
+        return answer(self, error, scope, render)
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Pass `message` on; a plain function that hands back the inner awaitable, so it costs no coroutine."""
+        if self._refusal is not None:
+            return self._send_refusal()
+        kind = message["type"]
+        if kind == "http.response.start" and not self.status:
+            self.status = message["status"]
+            if self._defaults:
+                message = {**message, "headers": self._merged(message)}
+        elif kind == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
+        return self._send(message)
+
+    def _merged(self, message: Message) -> Headers:
+        headers: Headers = list(message.get("headers", ()))
+        own = len(headers)
+        for lines, names in self._defaults:
+            for index in range(own):
+                if headers[index][0] in names:
+                    present = {name for name, _ in headers}
+                    headers.extend(line for line in lines if line[0] not in present)
+                    break
+            else:
+                headers.extend(lines)
+        return headers
+
+    async def _send_refusal(self) -> None:
+        if self._refusal is None or self.status:
+            return  # the refusal is out; what the handler still sends is swallowed
+        error, scope, render = self._refusal
+        status, headers, body = render(error, scope)
+        self.status = status
+        self.complete = True
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+        start["headers"] = self._merged(start)
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": body})

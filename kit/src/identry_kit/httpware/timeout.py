@@ -1,0 +1,152 @@
+"""Timeout: one deadline for everything inside a request.
+
+`asyncio.timeout` sets and cancels one timer per request. Nearly all requests end long before their deadline, so here
+the deadlines of one Timeout share one timer: beginning and ending a request is a dictionary insert and delete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from math import inf
+
+from identry_kit import context
+from identry_kit.apierror import ASGIApp, GatewayTimeout, Receive, Renderer, Scope, Send, to_asgi
+from identry_kit.httpware.exchange import Exchange
+
+_KEY = "identry_kit.deadline"
+
+
+class Timeout:
+    """Cancel what runs inside after `seconds`: 504 if the answer has not begun, else the connection is closed.
+
+    A nested Timeout replaces the deadline of the outer one, longer or shorter, even if that one has already passed,
+    until the request ends; the outer one gives the answer.
+    """
+
+    def __init__(
+        self, app: ASGIApp, seconds: float, *, logger: logging.Logger | None = None, on_error: Renderer = to_asgi
+    ) -> None:
+        if not 0 <= seconds < inf:
+            msg = "a timeout is a number of seconds, 0 or more"
+            raise ValueError(msg)
+        self.app = app
+        self._seconds = seconds
+        self._logger = logger or logging.getLogger("identry_kit.timeout")
+        self._render = on_error
+        self._alarm: _Alarm | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; only `http` has a deadline."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        outer: _Deadline | None = scope.get(_KEY)
+        if outer is not None:
+            outer.move(self._seconds)
+            await self.app(scope, receive, send)
+            return
+        loop = asyncio.get_running_loop()
+        alarm = self._alarm
+        if alarm is None or alarm.loop is not loop:
+            alarm = self._alarm = _Alarm(loop)
+        task = asyncio.current_task()
+        assert task is not None, "an ASGI application runs in a task"
+        exchange = Exchange.of(send)
+        deadline = scope[_KEY] = _Deadline(task, alarm, loop.time() + self._seconds)
+        alarm.add(deadline)
+        try:
+            await self.app(scope, receive, exchange)
+        except asyncio.CancelledError:
+            if not deadline.end():
+                raise
+        finally:
+            deadline.end()
+            scope.pop(_KEY, None)
+        if deadline.struck:
+            await self._expire(scope, exchange)
+
+    async def _expire(self, scope: Scope, exchange: Exchange) -> None:
+        if not exchange.started:
+            await exchange.answer(GatewayTimeout(), scope, self._render)
+        elif not exchange.complete:
+            message = "request timed out in the middle of its answer"
+            self._logger.warning(message, extra={"request_id": context.request_id()})
+
+
+class _Deadline:
+    """When to cancel a task. The bookkeeping of `asyncio.timeouts.Timeout`, which explains the `uncancel`."""
+
+    __slots__ = ("_alarm", "_cancelling", "_task", "expired", "struck", "when")
+
+    def __init__(self, task: asyncio.Task[object], alarm: _Alarm, when: float) -> None:
+        self._task = task
+        self._alarm = alarm
+        self._cancelling = task.cancelling()
+        self.when = when
+        self.expired = False
+        self.struck = False
+
+    def strike(self) -> None:
+        """The time has come."""
+        self.expired = True
+        self._task.cancel()
+
+    def move(self, seconds: float) -> None:
+        """A new deadline, `seconds` from now; one that has passed is forgiven."""
+        self._alarm.discard(self)
+        if self.expired:
+            self.expired = False
+            self._task.uncancel()
+        self.when = self._alarm.loop.time() + seconds
+        self._alarm.add(self)
+
+    def end(self) -> bool:
+        """Stop. True when the cancellation being handled was this deadline's alone. A second call changes nothing."""
+        self._alarm.discard(self)
+        if self.expired:
+            self.expired = False
+            self.struck = self._task.uncancel() <= self._cancelling
+            return self.struck
+        return False
+
+
+class _Alarm:
+    """The deadlines of one Timeout on its event loop, and the timer that rings at the earliest of them (or earlier,
+    for nothing).
+    """
+
+    __slots__ = ("_active", "_handle", "_next", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._active: dict[_Deadline, None] = {}
+        self._handle: asyncio.TimerHandle | None = None
+        self._next = inf
+
+    def add(self, deadline: _Deadline) -> None:
+        self._active[deadline] = None
+        if deadline.when < self._next:
+            self._set(deadline.when)
+
+    def discard(self, deadline: _Deadline) -> None:
+        self._active.pop(deadline, None)
+
+    def _set(self, when: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._next = when
+        self._handle = self.loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._handle, self._next = None, inf
+        now = self.loop.time()
+        nearest = inf
+        for deadline in list(self._active):
+            if deadline.when <= now:
+                del self._active[deadline]
+                deadline.strike()
+            elif deadline.when < nearest:
+                nearest = deadline.when
+        if nearest < inf:
+            self._set(nearest)
