@@ -1,0 +1,136 @@
+"""The in-process twin of Redis: for development and a single worker, and where a limiter falls back to."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from identry.core.clock import Clock
+from identry.core.kv.protocol import Callback, Hit
+
+log = structlog.get_logger(__name__)
+
+_NEXT = 1e-6
+"""Seconds after which a hit that is exactly one window old stops counting: the resolution of the Redis engine."""
+
+
+@dataclass(slots=True)
+class _Value:
+    data: bytes
+    expires_at: float
+
+
+@dataclass(slots=True)
+class _Window:
+    hits: list[tuple[float, int]] = field(default_factory=list)  # (when, ticket), oldest first
+    expires_at: float = 0.0
+
+
+class MemoryKV:
+    """`KV` in the memory of this process.
+
+    `max_keys` bounds the values and, separately, the windows; the least recently used one makes room. Times come
+    from `clock`, so a movable clock moves the expiry too. Never raises `KVUnavailable`.
+    """
+
+    def __init__(self, clock: Clock, *, max_keys: int = 100_000) -> None:
+        self._now: Callable[[], float] = clock.timestamp
+        self._max_keys = max_keys
+        self._values: OrderedDict[str, _Value] = OrderedDict()
+        self._windows: OrderedDict[str, _Window] = OrderedDict()
+        self._subscribers: dict[str, list[Callback]] = {}
+        self._tickets = 0
+
+    async def get(self, key: str) -> bytes | None:
+        """See `KV.get`."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if value.expires_at <= self._now():
+            del self._values[key]
+            return None
+        self._values.move_to_end(key)
+        return value.data
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        """See `KV.set`."""
+        self._values.pop(key, None)
+        if ttl > 0:
+            now = self._now()
+            self._values[key] = _Value(value, now + ttl)
+            _make_room(self._values, self._max_keys, now)
+
+    async def delete(self, *keys: str) -> None:
+        """See `KV.delete`."""
+        for key in keys:
+            self._values.pop(key, None)
+            self._windows.pop(key, None)
+
+    async def hit(self, key: str, limit: int, window: float) -> Hit:
+        """See `KV.hit`."""
+        now = self._now()
+        entry = self._windows.get(key)
+        if entry is None:
+            entry = self._windows[key] = _Window()
+            _make_room(self._windows, self._max_keys, now)
+        else:
+            self._windows.move_to_end(key)
+        hits = entry.hits
+        # As in the script of the Redis engine: a hit exactly `window` old still counts, and one that lies further
+        # ahead than a whole window was left behind by a clock that has since been set back.
+        del hits[bisect_right(hits, (now + window, math.inf)) :]
+        del hits[: bisect_left(hits, (now - window, 0))]
+        if len(hits) >= limit:
+            return Hit(False, 0, min(window, hits[len(hits) - limit][0] + window - now) + _NEXT)
+        self._tickets += 1
+        insort(hits, (now, self._tickets))
+        entry.expires_at = max(entry.expires_at, now + window)
+        return Hit(True, limit - len(hits), 0.0, str(self._tickets))
+
+    async def refund(self, key: str, ticket: str) -> None:
+        """See `KV.refund`."""
+        entry = self._windows.get(key)
+        if entry is not None:
+            entry.hits = [hit for hit in entry.hits if str(hit[1]) != ticket]
+
+    async def publish(self, channel: str, payload: bytes) -> None:
+        """See `KV.publish`; the callbacks have run when this returns."""
+        for callback in tuple(self._subscribers.get(channel, ())):
+            deliver(channel, callback, payload)
+
+    async def subscribe(self, channel: str, callback: Callback) -> None:
+        """See `KV.subscribe`."""
+        self._subscribers.setdefault(channel, []).append(callback)
+
+    async def ping(self) -> None:
+        """See `KV.ping`."""
+
+    async def close(self) -> None:
+        """See `KV.close`."""
+        self._subscribers.clear()
+
+
+def deliver(channel: str, callback: Callback, payload: bytes) -> None:
+    """Call one subscriber; one that raises is logged and hinders neither the others nor the publisher."""
+    try:
+        callback(payload)
+    except Exception:
+        log.exception("kv.subscriber_failed", channel=channel)
+
+
+_Entry = TypeVar("_Entry", _Value, _Window)
+
+
+def _make_room(entries: OrderedDict[str, _Entry], max_keys: int, now: float) -> None:
+    """After one entry was added: drop up to two from the old end that have expired, or one that has not when full."""
+    for _ in range(2):
+        oldest = next(iter(entries.values()))
+        if len(entries) <= max_keys and (len(entries) == 1 or oldest.expires_at > now):
+            return
+        entries.popitem(last=False)

@@ -1,0 +1,307 @@
+"""Redis killed, stopped, cut off, emptied: an operation fails soon, then costs nothing, and all comes back by itself.
+
+Bounds of time appear only where they are the promise itself (SECURITY §5, F5), with room for a busy machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from faults.proxy import FaultProxy, Mode
+from services.redis import RedisServer, executables, free_port
+from structlog.testing import capture_logs
+
+from identry.core.kv import KVUnavailable
+from identry.core.kv.redis import RedisKV
+
+
+@asynccontextmanager
+async def engine(port: int, **options) -> AsyncIterator[RedisKV]:
+    kv = RedisKV(f"redis://127.0.0.1:{port}/0", **options)
+    try:
+        yield kv
+    finally:
+        await kv.close()
+
+
+async def until_open(kv: RedisKV) -> int:
+    """Operations, one after another, until the breaker is open; how many it took."""
+    for attempt in range(1, 20):
+        with pytest.raises(KVUnavailable) as failure:
+            await kv.get("k")
+        if "circuit open" in str(failure.value):
+            return attempt
+    raise AssertionError("the breaker stays closed")
+
+
+async def until_answered(kv: RedisKV, within: float) -> None:
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                return await kv.ping()
+            except KVUnavailable:
+                await asyncio.sleep(0.02)
+
+
+FAULTS: dict[str, tuple[Callable[[RedisServer, FaultProxy], object], Callable[[RedisServer, FaultProxy], object]]] = {
+    "killed": (lambda server, _: server.kill(), lambda server, _: server.start()),
+    "stopped": (lambda server, _: server.pause(), lambda server, _: server.resume()),
+    "black hole": (lambda _, proxy: proxy.set(Mode.BLACK_HOLE), lambda _, proxy: proxy.set(Mode.PASS)),
+    "accepted and left hanging": (lambda _, proxy: proxy.set(Mode.HANG), lambda _, proxy: proxy.set(Mode.PASS)),
+    "reset": (lambda _, proxy: proxy.set(Mode.CUT), lambda _, proxy: proxy.set(Mode.PASS)),
+    "half closed": (lambda _, proxy: proxy.set(Mode.HALF_CLOSE), lambda _, proxy: proxy.set(Mode.PASS)),
+    "too slow": (lambda _, proxy: proxy.set(Mode.DELAY, delay=1), lambda _, proxy: proxy.set(Mode.PASS)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_fails_soon_then_at_once_then_heals_without_restart(
+    redis_server: RedisServer, proxy: FaultProxy, fault: str
+):
+    break_it, heal_it = FAULTS[fault]
+    async with engine(proxy.port) as kv:
+        await kv.set("k", b"v", 60)
+        with capture_logs() as logs:
+            break_it(redis_server, proxy)
+            began = time.monotonic()
+            with pytest.raises(KVUnavailable):
+                await kv.get("k")
+            assert time.monotonic() - began < 0.5, "one operation takes at most its time-out"
+            assert await until_open(kv) <= 4
+            assert time.monotonic() - began < 2, "the breaker opens within two seconds"
+            began = time.monotonic()
+            for _ in range(1000):
+                with pytest.raises(KVUnavailable):
+                    await kv.hit("k", 1, 60)
+            assert time.monotonic() - began < 0.5, "while it is open nobody waits"
+            await asyncio.sleep(1.5)  # at least one probe finds it still broken
+            with pytest.raises(KVUnavailable, match="circuit open"):
+                await kv.ping()
+            heal_it(redis_server, proxy)
+            await until_answered(kv, within=5)
+            assert (await kv.hit("k", 1, 60)).allowed
+        events = [entry["event"] for entry in logs]
+        assert events == ["kv.unavailable", "kv.recovered"], "each is said once"
+
+
+async def test_many_callers_hit_by_one_fault_count_as_one(redis_server: RedisServer, proxy: FaultProxy):
+    async with engine(proxy.port) as kv:
+        await kv.ping()
+        proxy.set(Mode.BLACK_HOLE)
+        failed = await asyncio.gather(*(kv.get("k") for _ in range(300)), return_exceptions=True)
+        assert all(isinstance(error, KVUnavailable) for error in failed)
+        proxy.set(Mode.PASS)
+        await kv.ping()
+
+
+async def test_a_restart_between_two_operations_goes_unnoticed(redis_server: RedisServer):
+    async with engine(redis_server.port) as kv:
+        await kv.hit("k", 5, 60)
+        redis_server.kill()
+        redis_server.start()
+        assert (await kv.hit("k", 5, 60)).remaining == 4
+
+
+async def test_a_reset_under_load_fails_nobody_when_redis_is_there(redis_server: RedisServer, proxy: FaultProxy):
+    async with engine(proxy.port) as kv:
+        await kv.ping()
+
+        async def ask() -> None:
+            for _ in range(50):
+                await kv.get("k")
+
+        load = asyncio.gather(*(ask() for _ in range(20)))
+        await asyncio.sleep(0.05)
+        proxy.set(Mode.CUT)
+        proxy.set(Mode.PASS)
+        await load
+
+
+async def test_flushing_empties_windows_values_and_scripts_and_breaks_nothing(redis_server: RedisServer):
+    async with engine(redis_server.port) as kv:
+        await kv.set("k", b"v", 60)
+        assert not (await kv.hit("k", 1, 60)).remaining
+        redis_server.flush()
+        redis_server._ask(b"SCRIPT FLUSH\r\n")
+        assert await kv.get("k") is None
+        assert (await kv.hit("k", 1, 60)).allowed
+
+
+async def test_a_subscription_survives_a_restart(redis_server: RedisServer):
+    heard: list[bytes] = []
+    async with engine(redis_server.port) as kv:
+        await kv.subscribe("news", heard.append)
+        await kv.publish("news", b"before")
+        redis_server.kill()
+        redis_server.start()
+        await _publish_until_heard(kv, heard, b"after")
+    assert heard[0] == b"before"
+
+
+async def test_a_subscription_notices_that_its_connection_has_gone_silent(
+    redis_server: RedisServer, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("identry.core.kv.subscriber.IDLE", 0.2)
+    heard: list[bytes] = []
+    async with engine(proxy.port) as kv, engine(redis_server.port) as other:
+        await kv.subscribe("news", heard.append)
+        proxy.set(Mode.BLACK_HOLE)
+        await asyncio.sleep(1)
+        proxy.set(Mode.PASS)
+        await _publish_until_heard(other, heard, b"after")
+
+
+async def test_a_subscription_starts_when_redis_does():
+    heard: list[bytes] = []
+    server = RedisServer()
+    async with engine(server.port) as kv:
+        await kv.subscribe("news", heard.append)
+        await kv.subscribe("more news", heard.append)
+        server.start()
+        try:
+            await until_answered(kv, within=5)
+            await _publish_until_heard(kv, heard, b"after")
+        finally:
+            server.stop()
+
+
+async def _publish_until_heard(kv: RedisKV, heard: list[bytes], payload: bytes) -> None:
+    async with asyncio.timeout(5):
+        while payload not in heard:
+            with suppress(KVUnavailable):
+                await kv.publish("news", payload)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_cancelled_caller_does_not_disturb_the_others(redis_server: RedisServer, proxy: FaultProxy):
+    async with engine(proxy.port) as kv:
+        await kv.set("a", b"a", 60)
+        await kv.set("b", b"b", 60)
+        proxy.set(Mode.DELAY, delay=0.05)
+        cancelled = asyncio.create_task(kv.get("a"))
+        other = asyncio.create_task(kv.get("b"))
+        await asyncio.sleep(0.01)
+        cancelled.cancel()
+        assert await other == b"b"
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        proxy.set(Mode.PASS)
+        assert await kv.get("a") == b"a"
+
+
+async def test_commands_in_flight_are_bounded_and_the_surplus_does_not_open_the_breaker(
+    redis_server: RedisServer, proxy: FaultProxy
+):
+    async with engine(proxy.port, max_pending=10) as kv:
+        await kv.ping()
+        proxy.set(Mode.DELAY, delay=0.05)
+        answers = await asyncio.gather(*(kv.get("k") for _ in range(50)), return_exceptions=True)
+        assert sum(answer is None for answer in answers) == 10
+        assert sum(isinstance(answer, KVUnavailable) for answer in answers) == 40
+        proxy.set(Mode.PASS)
+        await kv.ping()
+
+
+async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_redis(redis_server: RedisServer):
+    async with engine(redis_server.port) as kv:
+        await kv.set("k", b"v", 60)
+        answer = asyncio.create_task(kv.get("k"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+        assert await answer == b"v"
+
+
+async def test_a_server_that_refuses_writes_opens_the_breaker_until_it_takes_them(redis_server: RedisServer):
+    async with engine(redis_server.port, probe_interval=0.1) as kv:
+        await kv.ping()
+        redis_server._ask(b"CONFIG SET maxmemory 1\r\n")
+        for _ in range(3):
+            with pytest.raises(KVUnavailable):
+                await kv.set("k", b"v", 60)
+        with pytest.raises(KVUnavailable, match="circuit open"):
+            await kv.ping()
+        await asyncio.sleep(0.3)
+        with pytest.raises(KVUnavailable, match="circuit open"):
+            await kv.ping()
+        redis_server._ask(b"CONFIG SET maxmemory 0\r\n")
+        await until_answered(kv, within=5)
+
+
+async def test_a_primary_that_became_a_replica_is_left_for_a_new_connection(
+    redis_server: RedisServer, proxy: FaultProxy
+):
+    async with engine(proxy.port) as kv:
+        await kv.ping()
+        connections = proxy.accepted
+        redis_server._ask(f"REPLICAOF 127.0.0.1 {free_port()}\r\n".encode())
+        with pytest.raises(KVUnavailable):
+            await kv.set("k", b"v", 60)
+        redis_server._ask(b"REPLICAOF NO ONE\r\n")
+        await kv.set("k", b"v", 60)
+        assert proxy.accepted == connections + 1
+
+
+PASSWORD = "s3cret-canary"
+
+
+async def test_a_password_is_used_and_never_told():
+    server = RedisServer(password=PASSWORD).start()
+    try:
+        kv = RedisKV(server.url + "?client_name=identry")
+        await kv.set("k", b"v", 60)
+        assert await kv.get("k") == b"v"
+        await kv.close()
+        with capture_logs() as logs:
+            wrong = RedisKV(f"redis://:{PASSWORD}-wrong@127.0.0.1:{server.port}/0")
+            await wrong.subscribe("news", print)
+            for _ in range(4):
+                with pytest.raises(KVUnavailable) as failure:
+                    await wrong.get("k")
+                assert PASSWORD not in repr(failure.value)
+                assert failure.value.__cause__ is None
+            await wrong.close()
+        assert {entry["event"] for entry in logs} == {"kv.unavailable", "kv.subscription_lost"}
+        assert PASSWORD not in repr(logs)
+    finally:
+        server.stop()
+
+
+async def test_database_numbers_are_apart(redis_server: RedisServer):
+    async with engine(redis_server.port) as zero:
+        three = RedisKV(f"redis://127.0.0.1:{redis_server.port}/3")
+        await zero.set("k", b"zero", 60)
+        assert await three.get("k") is None
+        await three.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://:{PASSWORD}@127.0.0.1/0",
+        f"redis://:{PASSWORD}@127.0.0.1:port/0",
+        f"redis://:{PASSWORD}@127.0.0.1:6379/0?no_such_option={PASSWORD}",
+        f"redis://:{PASSWORD}@127.0.0.1:6379/0?socket_timeout={PASSWORD}",
+        f"{PASSWORD}",
+        "",
+    ],
+)
+def test_an_unusable_url_is_refused_without_being_shown(url: str):
+    with pytest.raises(ValueError, match="not a usable Redis URL") as failure:
+        RedisKV(url)
+    assert PASSWORD not in str(failure.value)
+    assert failure.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", executables())
+async def test_every_server_at_hand_supports_what_we_use(servers: dict[str, RedisServer], name: str):
+    kv = RedisKV(servers[name].url, prefix="identry:test:")
+    assert (await kv.hit("k", 1, 0.05)).allowed
+    assert not (await kv.hit("k", 1, 0.05)).allowed
+    await asyncio.sleep(0.1)
+    assert (await kv.hit("k", 1, 0.05)).allowed, "timed by the server's clock"
+    await kv.close()

