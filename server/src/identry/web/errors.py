@@ -1,20 +1,18 @@
 """The one edge where an error becomes an answer.
 
 Every surface speaks its own envelope (DESIGN §5); business code raises `identry_kit.apierror` kinds and never sees one.
-A 5xx carries generic text only; what really happened is logged once, with the request id.
+A 5xx carries generic text only; what really happened is logged once, with the request id (the kit's `Recover`, which
+calls `render`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import structlog
 
-from identry_kit.apierror import APIError, BadRequest, Internal
+from identry_kit.apierror import APIError, BadRequest, Rendered, Scope, header_lines
 
-log = structlog.get_logger("identry.web")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,22 +60,14 @@ def platform_envelope(error: APIError) -> dict[str, Any]:
     return {"success": False, "error": body}
 
 
-Rendered = tuple[int, Mapping[str, str], bytes]
-
-
-def render(error: APIError) -> Rendered:
-    """Status, headers and body of the platform's answer to `error`."""
-    headers = {"content-type": "application/json", **error.headers}
+def render(error: APIError, scope: Scope) -> Rendered:  # noqa: ARG001 - the surface follows from the path
+    """Status, headers and body of the answer to `error`, in the words of the surface that was called."""
+    body = _encode(platform_envelope(error))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *header_lines(error),
+    ]
     if error.status == 401 and "WWW-Authenticate" not in error.headers:
-        headers["WWW-Authenticate"] = 'Bearer realm="identry"'
-    return error.status, headers, _encode(platform_envelope(error))
-
-
-def as_api_error(error: Exception) -> APIError:
-    """What a client is told of any exception; an unknown one is logged here, once, and becomes a plain 500."""
-    if isinstance(error, APIError):
-        if error.status >= 500:
-            log.warning("request refused", status=error.status, code=error.code, reason=error.message)
-        return error
-    log.error("unexpected error", exc_info=error)
-    return Internal("unexpected error")
+        headers.append((b"www-authenticate", b'Bearer realm="identry"'))
+    return error.status, headers, body
