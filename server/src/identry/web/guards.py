@@ -11,7 +11,7 @@ from uuid import UUID
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
-from identry.core.kv.marks import RevocationMarks
+from identry.core.kv import RevocationMarks
 from identry.core.secrets import equal
 from identry.records import sessions, users
 from identry.records.audit import Audit

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Callable
 
-from identry.core.address import client_ip
+from identry.core.address import TrustedProxies, client_ip
 from identry.core.origin import Origin
 from identry.web.call import Scope
 
@@ -14,9 +13,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_USER_AGENT = 512
 
 
-def origin_reader(
-    trusted: Sequence[IPv4Network | IPv6Network], request_id: Callable[[], str]
-) -> Callable[[Scope], Origin]:
+def origin_reader(trusted: TrustedProxies, request_id: Callable[[], str]) -> Callable[[Scope], Origin]:
     """A function from an ASGI scope to its `Origin`.
 
     Args:
@@ -30,11 +27,11 @@ def origin_reader(
         for name, value in scope["headers"]:
             if name == b"user-agent":
                 user_agent = value.decode("latin-1")
-            elif name == b"x-forwarded-for" and trusted:
+            elif name == b"x-forwarded-for":
                 forwarded.append(value.decode("latin-1"))
         peer = scope["client"][0] if scope.get("client") else None
         return Origin(
-            ip=client_ip(peer, forwarded, trusted),
+            client=client_ip(peer, forwarded, trusted),
             user_agent=_CONTROL.sub("", user_agent)[:_LONGEST_USER_AGENT] or None,
             request_id=request_id() or None,
         )

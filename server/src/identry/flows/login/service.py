@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from identry.core.clock import Clock
 from identry.core.db import Database
-from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limiter
+from identry.core.limits import LOGIN, LOGIN_FAILURES, Limiter, RateLimited, Reservation
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import User
 from identry.signin import SignedIn, SignIn
-from identry_kit.apierror import APIError, Forbidden, NotImplementedYet, TooManyRequests, Unauthorized
+from identry_kit.apierror import APIError, Forbidden, NotImplementedYet, Unauthorized
 
 
 class WrongCredentials(Unauthorized):
@@ -59,33 +59,34 @@ class Login:
         """A session for the right password.
 
         Raises:
-            TooManyRequests: the address or the pair (address, account) used up its tries.
+            RateLimited: the address or the pair (address, account) used up its tries.
             VendorLogin: `account_type` is `vendor`.
             PasswordLoginDisabled: `AUTH_POLICY=restricted`.
             WrongCredentials: whatever is wrong with address or password.
             Forbidden: a gate is closed or a second factor is required (see `signin`).
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
-        await self._spend(email, origin)
-        if account_type == "vendor":
-            raise VendorLogin
-        if not self._password_login:
-            raise PasswordLoginDisabled
+        failure = await self._admit(email, account_type, origin)
         user = await users.find_by_email(self._db, email)
         verdict = await self._passwords.verify(password, user.password_hash if user else None)
         if user is None or not verdict.ok:
             await self._audit_failure(user, origin)
             raise WrongCredentials
-        await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, email)
+        await failure.refund()
         if verdict.needs_rehash:
             await self._rehash(user, password)
         return await self._signin.complete(user, ("pwd",), origin)
 
-    async def _spend(self, email: str, origin: Origin) -> None:
+    async def _admit(self, email: str, account_type: str, origin: Origin) -> Reservation:
+        """Limits and policy, before anything is looked up; the failure is counted until the password proves right."""
         try:
-            await self._limiter.spend(LOGIN, origin.ip)
-            await self._limiter.spend(ACCOUNT_FAILURES, origin.ip, email)
-        except TooManyRequests:
+            await self._limiter.spend(LOGIN, origin.client)
+            if account_type == "vendor":
+                raise VendorLogin
+            if not self._password_login:
+                raise PasswordLoginDisabled
+            return await self._limiter.reserve(LOGIN_FAILURES, origin.client, email)
+        except RateLimited:
             await self._audit.record(self._db, "auth.login.rate_limited", origin, actor="anonymous", success=False)
             raise
 

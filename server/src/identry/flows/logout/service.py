@@ -6,7 +6,7 @@ from uuid import UUID
 
 from identry.core.clock import Clock
 from identry.core.db import Database
-from identry.core.kv.marks import RevocationMarks
+from identry.core.kv import RevocationMarks
 from identry.core.origin import Origin
 from identry.records import sessions, users
 from identry.records.audit import Audit

@@ -8,7 +8,7 @@ from typing import Any
 
 from identry.core.clock import Clock
 from identry.core.db import Database
-from identry.core.kv.marks import RevocationMarks
+from identry.core.kv import RevocationMarks
 from identry.core.limits import REFRESH, Limiter
 from identry.core.origin import Origin
 from identry.core.secrets import equal
@@ -67,7 +67,7 @@ class Refresh:
             SessionRevoked: its session ended, or the token was used before.
             TooManyRequests, ServiceUnavailable: limit used up; database down.
         """
-        await self._limiter.spend(REFRESH, origin.ip)
+        await self._limiter.spend(REFRESH, origin.client)
         presented = self._refresh_tokens.parse(raw_token)
         if presented is None:
             raise InvalidRefreshToken

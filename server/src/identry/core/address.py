@@ -1,0 +1,100 @@
+"""Who is calling, by network address: the right-most hop that is not one of our own proxies.
+
+Anyone can write an `X-Forwarded-For`; only what a trusted proxy appended to it means something (ASVS 15.3.4).
+Nothing in here raises on what a client sent, and nothing asks DNS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+MAX_HOPS = 32
+"""How many hops are read from the right; a longer chain of trusted proxies does not exist."""
+_MAX_HOP_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """The networks whose `X-Forwarded-For` is believed."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def parse(cls, cidrs: str | Iterable[str]) -> TrustedProxies:
+        """From `10.0.0.0/8, 2001:db8::/32` or a sequence of such; a bare address is a network of one.
+
+        Raises ValueError naming the part that is no network (it has host bits set, for example).
+        """
+        parts = cidrs.split(",") if isinstance(cidrs, str) else cidrs
+        return cls(tuple(ip_network(part.strip()) for part in parts if part.strip()))
+
+    def __contains__(self, ip: object) -> bool:
+        return any(ip in network for network in self.networks)
+
+
+def client_ip(peer: str | None, forwarded_for: Sequence[str], trusted: TrustedProxies) -> str | None:
+    """The address of the client behind `trusted` proxies, in canonical form; None when it has none (a Unix socket).
+
+    `peer` is the other end of the connection, `forwarded_for` the values of every `X-Forwarded-For` header line in
+    their order. The peer counts when it is no trusted proxy. Otherwise the hops are read from the right: trusted ones
+    are passed over and the first other one is the client. What is no address ends the reading, and the proxy that
+    vouched for it stands for the client: nothing to the left of it was written by someone we trust.
+    """
+    nearest = _parse(peer or "")
+    if nearest is None or nearest not in trusted:
+        return None if nearest is None else str(nearest)
+    hops = ",".join(forwarded_for).rsplit(",", MAX_HOPS)[-MAX_HOPS:]
+    for hop in reversed(hops):
+        address = _parse(hop)
+        if address is None:
+            break
+        nearest = address
+        if address not in trusted:
+            break
+    return str(nearest)
+
+
+def address_bucket(address: str) -> str:
+    """What limits count by: the /64 of an IPv6 address, since one subscriber commonly has all of it; else `address`.
+
+    Takes any text; what is no IPv6 address comes back as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        ip = IPv6Address(address)
+    except ValueError:
+        return address
+    return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """One hop: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`; else None.
+
+    An IPv4-mapped IPv6 address is the IPv4 address (a dual-stack socket shows every IPv4 peer that way), and a zone
+    (`fe80::1%eth0`) is dropped: it names an interface of whoever wrote it.
+    """
+    text = text.strip(" \t")
+    if not text or len(text) > _MAX_HOP_LENGTH:
+        return None
+    if text.startswith("["):
+        text, bracket, port = text[1:].partition("]")
+        if not bracket or ":" not in text or (port and not _is_port(port)):
+            return None
+    elif text.count(":") == 1:
+        text, _, digits = text.partition(":")
+        if not _is_port(":" + digits) or ":" in text:
+            return None
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _is_port(text: str) -> bool:
+    """`:0` … `:65535`, ASCII digits only."""
+    digits = text[1:]
+    return text[0] == ":" and digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) < 65536

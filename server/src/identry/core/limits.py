@@ -1,0 +1,145 @@
+"""How often something may be tried: the limits as data, and the limiter that spends them.
+
+Algorithm: an exact sliding window (`core.kv`). Source of the numbers: contracts/platform-api.md §10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import structlog
+
+from identry.core.address import address_bucket
+from identry.core.kv.protocol import KV, Hit, KVUnavailable
+from identry_kit.apierror import ServiceUnavailable, TooManyRequests
+
+log = structlog.get_logger(__name__)
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `limit` attempts in any `window` seconds, per key. `name` separates its keys from other limits'."""
+
+    name: str
+    limit: int
+    window: float
+
+    def __post_init__(self) -> None:
+        if not self.name or self.limit < 1 or self.window <= 0:
+            raise ValueError(f"not a limit: {self!r}")
+
+
+LOGIN = Limit("login", 30, MINUTE)
+"""Per client address."""
+ACCOUNT_FAILURES = Limit("account-failures", 10, 15 * MINUTE)
+"""Failed passwords per (client address, account): only that pair is refused, so a stranger cannot lock an owner out.
+
+Spend it before the password is verified and refund it when the password was right: guesses in parallel count too.
+"""
+REGISTER = Limit("register", 10, HOUR)
+"""Per client address."""
+RESET_REQUEST = Limit("reset-request", 10, HOUR)
+"""Per client address."""
+RESET_REQUEST_EMAIL = Limit("reset-request-email", 5, HOUR)
+"""Per address that the mail would go to."""
+RESET_CONFIRM = Limit("reset-confirm", 30, MINUTE)
+"""Per client address."""
+REFRESH = Limit("refresh", 60, MINUTE)
+"""Per client address."""
+MFA_VERIFY = Limit("mfa-verify", 30, MINUTE)
+"""Per client address."""
+
+
+class RateLimited(TooManyRequests):
+    """429: come back after `Retry-After` seconds."""
+
+    code = "rate_limited"
+    message = "too many attempts; try again later"
+
+
+class LimiterUnavailable(ServiceUnavailable):
+    """503: the limit cannot be checked, and is not waived."""
+
+    message = "the rate limit cannot be checked"
+
+
+_UNAVAILABLE_RETRY_AFTER = 2
+"""Seconds: about what the breaker of the engine needs to notice that Redis is back."""
+
+
+class Limiter:
+    """Spends limits from `kv`, shared by every worker.
+
+    When `kv` cannot answer, `fail_closed` refuses (503); otherwise `fallback`, an engine in this process, takes over
+    until `kv` is back: each worker then grants the whole limit. Going over and coming back are logged once.
+    """
+
+    def __init__(self, kv: KV, fail_closed: bool, *, fallback: KV | None = None) -> None:
+        if not fail_closed and fallback is None:
+            raise ValueError("a limiter that fails open needs a fallback, such as MemoryKV")
+        self._kv = kv
+        self._fallback = None if fail_closed else fallback
+        self._degraded = False
+
+    async def spend(self, limit: Limit, *key: str | None) -> None:
+        """Count one attempt of `key`: all its parts together, an IPv6 address as its /64, None as a part of its own.
+
+        Raises RateLimited, or LimiterUnavailable when failing closed; both say when to come back.
+        """
+        storage_key = _storage_key(limit, key)
+        hit = await self._hit(storage_key, limit)
+        if not hit.allowed:
+            raise RateLimited(headers={"Retry-After": str(max(1, math.ceil(hit.retry_after)))})
+
+    async def refund(self, limit: Limit, *key: str | None) -> None:
+        """Give one attempt of `key` back, so that only the others count.
+
+        To count failures: spend, try, refund on success. An engine that is away keeps the attempt counted, which errs
+        on the strict side. Never raises.
+        """
+        storage_key = _storage_key(limit, key)
+        try:
+            await self._kv.refund(storage_key)
+        except KVUnavailable:
+            if self._fallback is not None:
+                await self._fallback.refund(storage_key)
+
+    async def forget(self, limit: Limit, *key: str | None) -> None:
+        """Drop what `key` has spent (after a password reset, say). An engine that is away forgets nothing. Never raises."""
+        storage_key = _storage_key(limit, key)
+        for engine in filter(None, (self._kv, self._fallback)):
+            try:
+                await engine.delete(storage_key)
+            except KVUnavailable:
+                log.debug("limits.not_forgotten")
+
+    async def _hit(self, storage_key: str, limit: Limit) -> Hit:
+        try:
+            hit = await self._kv.hit(storage_key, limit.limit, limit.window)
+        except KVUnavailable:
+            self._note(degraded=True)
+            if self._fallback is None:
+                raise LimiterUnavailable(headers={"Retry-After": str(_UNAVAILABLE_RETRY_AFTER)}) from None
+            return await self._fallback.hit(storage_key, limit.limit, limit.window)
+        self._note(degraded=False)
+        return hit
+
+    def _note(self, *, degraded: bool) -> None:
+        if degraded and not self._degraded:
+            log.warning("limits.degraded", policy="in-process" if self._fallback else "refuse")
+        elif self._degraded and not degraded:
+            log.info("limits.restored")
+        self._degraded = degraded
+
+
+def _storage_key(limit: Limit, parts: tuple[str | None, ...]) -> str:
+    """`<limit>:<digest>`: of a fixed size, without user input, and unambiguous about where one part ends."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = b"" if part is None else b"=" + address_bucket(part).encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return f"{limit.name}:{digest.hexdigest()}"
