@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
@@ -25,6 +26,8 @@ MIN_RSA_BITS = 2048
 _ES256_FIELD_BYTES = 32
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
+_KID = re.compile(r"[!-~]{1,128}")
+
 _Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -40,6 +43,8 @@ class PrivateKey:
 
     def __init__(self, key: _Private, kid: str | None = None) -> None:
         """`kid` defaults to the RFC 7638 thumbprint. Raises `BadKeyError` for a key of an unsupported type or size."""
+        if kid is not None and not _KID.fullmatch(kid):
+            raise BadKeyError("a key id (JWT_KID) has 1 to 128 visible ASCII characters")
         self._key = key
         self.alg: Algorithm
         self._signature: Callable[[bytes], bytes]
@@ -150,6 +155,15 @@ def public_jwk(key: _Public, kid: str) -> dict[str, str]:
         return {"kty": "EC", "use": "sig", "alg": "ES256", "kid": kid, "crv": "P-256", "x": x, "y": y}
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return {"kty": "OKP", "use": "sig", "alg": "EdDSA", "kid": kid, "crv": "Ed25519", "x": _b64(raw).decode("ascii")}
+
+
+def published_jwk(jwk: Mapping[str, object], kid: str, alg: str) -> dict[str, str]:
+    """What may be published of a stored JWK: the public members of its kind and nothing else. Raises `BadKeyError`."""
+    kty = jwk.get("kty")
+    members = {name: jwk.get(name) for name in _PUBLIC_MEMBERS.get(str(kty), ())}
+    if not members or not all(isinstance(value, str) and value for value in members.values()):
+        raise BadKeyError("the JWK is incomplete or of an unknown kty")
+    return {"kty": str(kty), "use": "sig", "alg": alg, "kid": kid} | {name: str(at) for name, at in members.items()}
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
