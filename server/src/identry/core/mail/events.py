@@ -1,0 +1,51 @@
+"""Which mails exist, what each must be told, and where its link leads (contracts/platform-api.md §12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of mail.
+
+    `required` and `optional` name the context keys; every value is text. A key ending in `_at` holds an RFC 3339
+    instant. `expires_at` also ends the retries: a mail whose link is dead is not sent. `path` is appended to
+    `FRONTEND_URL`; its `{token}` is filled in URL-quoted. `None` means the mail has no link.
+    """
+
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    path: str | None = None
+
+    def check(self, template: str, context: Mapping[str, str]) -> None:
+        """Refuse a context with missing or unknown keys.
+
+        Raises:
+            ValueError: names the keys; a mistake of the calling code, found by its first test.
+        """
+        missing = self.required - context.keys()
+        unknown = context.keys() - self.required - self.optional
+        if missing or unknown:
+            raise ValueError(f"mail {template}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+
+
+_NAME = frozenset({"full_name"})
+
+EVENTS: Mapping[str, Event] = {
+    "registration_pending": Event(optional=_NAME),
+    "admin_welcome": Event(optional=_NAME, path="/login"),
+    "account_approved": Event(optional=_NAME, path="/login"),
+    "account_rejected": Event(optional=_NAME),
+    "account_deactivated": Event(optional=_NAME),
+    "password_reset": Event(
+        required=frozenset({"token", "expires_at"}), optional=_NAME, path="/reset-password?token={token}"
+    ),
+    "password_changed": Event(optional=_NAME),
+    "invitation": Event(
+        required=frozenset({"token", "expires_at"}),
+        optional=frozenset({"inviter_name", "company_name", "role"}),
+        path="/invite/{token}",
+    ),
+}
