@@ -66,7 +66,7 @@ def compose(mail: RenderedMail, *, mail_id: UUID, sender: str, app_name: str, to
 
 def _address(address: str, display_name: str) -> Address:
     local, at, domain = address.rpartition("@")
-    if not at or not local or one_line(address) != address or any(c in address for c in ' ,;:<>()[]"\\'):
+    if not at or not local or not domain or one_line(address) != address or any(c in address for c in ' ,;:<>()[]"\\'):
         raise BadAddress("not a plain mail address")
     try:
         domain = domain.encode("idna").decode() if not domain.isascii() else domain
