@@ -1,6 +1,6 @@
-"""A real SMTP server in its own process. The recipient's local part says how it behaves; what it takes goes to a folder.
+"""A real SMTP server in its own process: the recipient's local part says how it behaves, a folder keeps what it takes.
 
-`python smtp_server.py FOLDER [--tls-cert PEM] ` prints its port, then serves until its stdin closes.
+`python smtp_server.py FOLDER` prints its port, then serves until its stdin closes.
 """
 
 import asyncio

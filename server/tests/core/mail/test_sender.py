@@ -246,9 +246,7 @@ async def test_an_address_that_could_forge_a_header_gets_nothing(
     assert len(smtp.messages) == before
 
 
-async def test_an_international_address_is_reached(
-    db: Database, outbox: Outbox, sender: Sender, smtp: Inbox
-) -> None:
+async def test_an_international_address_is_reached(db: Database, outbox: Outbox, sender: Sender, smtp: Inbox) -> None:
     for to in ("jörg@example.org", "ada@bücher.example"):
         await queue(db, outbox, to)
     await sender.send_due()

@@ -11,10 +11,10 @@ row is sent again with the same Message-ID, by which receiving systems recognise
 
 from identry.core.mail.events import EVENTS
 from identry.core.mail.outbox import MailRow, Outbox, OutboxStats
-from identry.core.mail.render import Renderer, RenderedMail, TemplateProblem
+from identry.core.mail.render import MailTemplateError, RenderedMail, Renderer
 from identry.core.mail.sender import Sender, SenderStats
 from identry.core.mail.transports import (
-    DeliveryFailed,
+    DeliveryError,
     MailboxTransport,
     NullTransport,
     Transport,
@@ -23,8 +23,9 @@ from identry.core.mail.transports import (
 
 __all__ = [
     "EVENTS",
-    "DeliveryFailed",
+    "DeliveryError",
     "MailRow",
+    "MailTemplateError",
     "MailboxTransport",
     "NullTransport",
     "Outbox",
@@ -33,7 +34,6 @@ __all__ = [
     "Renderer",
     "Sender",
     "SenderStats",
-    "TemplateProblem",
     "Transport",
     "choose_transport",
 ]

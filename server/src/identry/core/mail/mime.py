@@ -14,7 +14,7 @@ from uuid import UUID
 from identry.core.mail.render import RenderedMail, one_line
 
 
-class BadAddress(ValueError):
+class BadAddressError(ValueError):
     """An address that cannot stand in a mail header."""
 
 
@@ -32,17 +32,29 @@ class Message:
     international: bool
 
 
-def compose(mail: RenderedMail, *, mail_id: UUID, sender: str, app_name: str, to: str, date: datetime) -> Message:
-    """Build the message: multipart/alternative, text first, quoted-printable or base64.
-
-    `sender` is `EMAIL_FROM`, an address or `Name <address>`; a bare address is shown with `app_name`.
-    The Message-ID depends on `mail_id` only, so a repeated delivery is recognisable.
+def origin_of(email_from: str, app_name: str) -> Address:
+    """The sender that `EMAIL_FROM` names: an address or `Name <address>`; a bare address is shown with `app_name`.
 
     Raises:
-        BadAddress: `sender` or `to` is no address, or carries a line break.
+        BadAddressError: it is no address, or carries a line break.
     """
-    name, from_address = parseaddr(sender)
-    origin = _address(from_address, name or app_name)
+    name, address = parseaddr(email_from)
+    if one_line(email_from) != email_from.strip():
+        raise BadAddressError("EMAIL_FROM holds a line break or another control character")
+    try:
+        return _address(address, name or app_name)
+    except BadAddressError:
+        raise BadAddressError("EMAIL_FROM is not a mail address; expected a@b.example or Name <a@b.example>") from None
+
+
+def compose(mail: RenderedMail, *, mail_id: UUID, origin: Address, to: str, date: datetime) -> Message:
+    """Build the message: multipart/alternative, text first, quoted-printable or base64.
+
+    The Message-ID depends on `mail_id` and the sender's domain only, so a repeated delivery is recognisable.
+
+    Raises:
+        BadAddressError: `to` is no address, or carries a line break.
+    """
     target = _address(to, "")
     international = not (origin.addr_spec.isascii() and target.addr_spec.isascii())
     message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit", utf8=international))
@@ -67,9 +79,9 @@ def compose(mail: RenderedMail, *, mail_id: UUID, sender: str, app_name: str, to
 def _address(address: str, display_name: str) -> Address:
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or one_line(address) != address or any(c in address for c in ' ,;:<>()[]"\\'):
-        raise BadAddress("not a plain mail address")
+        raise BadAddressError("not a plain mail address")
     try:
         domain = domain.encode("idna").decode() if not domain.isascii() else domain
         return Address(one_line(display_name), local, domain)
     except (HeaderParseError, ValueError, IndexError) as error:
-        raise BadAddress("not a plain mail address") from error
+        raise BadAddressError("not a plain mail address") from error

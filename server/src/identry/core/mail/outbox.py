@@ -11,15 +11,13 @@ from uuid import UUID
 import msgspec
 
 from identry.core.clock import Clock
-from identry.core.db import Executor
+from identry.core.db import Executor, affected
 from identry.core.ids import uuid7, uuid7_at
 from identry.core.mail.events import EVENTS
 from identry.core.secrets import Sealer
 
 GIVE_UP_AFTER = timedelta(hours=24)
 """How long an unsent mail is retried, unless its link ends sooner."""
-
-_COLUMNS = "id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at, last_error, created_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,8 @@ class Outbox:
             "  SELECT id FROM mail_outbox WHERE next_attempt_at <= $1"
             "  ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED"
             ") UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = $2"
-            f" WHERE id IN (SELECT id FROM due) RETURNING {_COLUMNS}",  # noqa: S608 - a constant list of columns
+            " WHERE id IN (SELECT id FROM due) RETURNING id, template, recipient, payload_encrypted, attempts,"
+            " give_up_at, sent_at, failed_at, last_error, created_at",
             now,
             now + lease,
             limit,
@@ -186,7 +185,8 @@ class Outbox:
     async def newest(self, db: Executor, *, limit: int) -> list[MailRow]:
         """The newest rows first, whatever their state (development mailbox)."""
         rows = await db.fetch(
-            f"SELECT {_COLUMNS} FROM mail_outbox ORDER BY id DESC LIMIT $1",  # noqa: S608 - a constant list of columns
+            "SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at, last_error,"
+            " created_at FROM mail_outbox ORDER BY id DESC LIMIT $1",
             limit,
         )
         return [_row(row) for row in rows]
@@ -194,7 +194,8 @@ class Outbox:
     async def find(self, db: Executor, mail_id: UUID) -> MailRow | None:
         """One row by its id (development mailbox)."""
         row = await db.fetchrow(
-            f"SELECT {_COLUMNS} FROM mail_outbox WHERE id = $1",  # noqa: S608 - a constant list of columns
+            "SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at, last_error,"
+            " created_at FROM mail_outbox WHERE id = $1",
             mail_id,
         )
         return None if row is None else _row(row)
@@ -208,7 +209,7 @@ class Outbox:
             boundary,
             limit,
         )
-        return int(status.rpartition(" ")[2])
+        return affected(status)
 
 
 def _binding(mail_id: UUID, template: str, to: str) -> bytes:
@@ -216,7 +217,7 @@ def _binding(mail_id: UUID, template: str, to: str) -> bytes:
 
 
 def _changed(status: str) -> bool:
-    return status == "UPDATE 1"
+    return affected(status) == 1
 
 
 def _row(record: Any) -> MailRow:

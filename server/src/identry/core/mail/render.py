@@ -22,7 +22,7 @@ _NAME_LIMIT = 80
 _LINK_LIKE = re.compile(r"[/\\@<>]|://|\bwww\.|[\w-]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
 
 
-class TemplateProblem(ValueError):
+class MailTemplateError(ValueError):
     """A template that does not load or render; the message names the file and what is wrong."""
 
 
@@ -43,12 +43,10 @@ class Renderer:
     (empty: `{frontend_url}/logo_white.png`). A file in the folder `overrides` wins over the built-in one of that name.
 
     Raises:
-        TemplateProblem: `overrides` is not a folder, or one of its templates does not render.
+        MailTemplateError: `overrides` is not a folder, or one of its templates does not render.
     """
 
-    def __init__(
-        self, *, frontend_url: str, app_name: str, logo_url: str = "", overrides: Path | None = None
-    ) -> None:
+    def __init__(self, *, frontend_url: str, app_name: str, logo_url: str = "", overrides: Path | None = None) -> None:
         self._frontend_url = frontend_url.rstrip("/")
         self._app_name = one_line(app_name)
         folders = [_BUILT_IN] if overrides is None else [overrides, _BUILT_IN]
@@ -73,21 +71,19 @@ class Renderer:
         """The mail of event `template` for `to`; `created_at` is when it was caused.
 
         Raises:
-            TemplateProblem: the template is broken (only possible for an overridden one).
+            MailTemplateError: the template is broken (only possible for an overridden one).
             KeyError: no such event.
         """
         event = EVENTS[template]
         values: dict[str, str | datetime] = dict.fromkeys(event.required | event.optional, "")
         for key, value in context.items():
-            if key.endswith("_at"):
-                values[key] = datetime.fromisoformat(value)
-            elif key.endswith("_name"):
-                values[key] = person(value)
-            else:
-                values[key] = one_line(value)
+            values[key] = datetime.fromisoformat(value) if key.endswith("_at") else person(value)
+        values.pop("token", None)  # it belongs in the link and nowhere else
         link = ""
         if event.path is not None:
-            link = self._frontend_url + event.path.format(token=quote(context.get("token", ""), safe=""))
+            link = self._frontend_url + event.path.format(
+                token=quote(context.get("token", ""), safe="", errors="replace")
+            )
         expires_at = values.get("expires_at")
         valid_for = _duration(expires_at - created_at) if isinstance(expires_at, datetime) else ""
         everything = {**values, "to": one_line(to), "created_at": created_at, "link": link, "valid_for": valid_for}
@@ -95,13 +91,13 @@ class Renderer:
             text = self._environment.get_template(f"{template}.txt").render(everything)
             html = self._environment.get_template(f"{template}.html").render(everything)
         except jinja2.TemplateError as error:
-            raise TemplateProblem(_explain(template, error)) from error
+            raise MailTemplateError(_explain(template, error)) from error
         subject, body = _split(template, text)
         return RenderedMail(subject=subject, text=body, html=html.strip() + "\n", links=_links(html))
 
     def _check(self, overrides: Path) -> None:
         if not overrides.is_dir():
-            raise TemplateProblem(f"{overrides} is not a folder")
+            raise MailTemplateError(f"{overrides} is not a folder")
         now = datetime.fromtimestamp(0, UTC)
         for name, event in EVENTS.items():
             keys = event.required | event.optional
@@ -152,7 +148,7 @@ def _duration(span: timedelta) -> str:
 def _split(template: str, text: str) -> tuple[str, str]:
     head, _, body = text.strip().partition("\n")
     if not head.startswith(_SUBJECT) or not body.strip():
-        raise TemplateProblem(f"{template}.txt: the first line must be 'Subject: …', then the text")
+        raise MailTemplateError(f"{template}.txt: the first line must be 'Subject: …', then the text")
     return one_line(head.removeprefix(_SUBJECT)), body.strip() + "\n"
 
 

@@ -12,10 +12,10 @@ import structlog
 
 from identry.core.clock import Clock
 from identry.core.db import Database, Unavailable
-from identry.core.mail.mime import BadAddress, Message, compose
+from identry.core.mail.mime import BadAddressError, Message, compose, origin_of
 from identry.core.mail.outbox import MailRow, Outbox
-from identry.core.mail.render import Renderer, TemplateProblem
-from identry.core.mail.transports import DeliveryFailed, Outcome, Transport
+from identry.core.mail.render import MailTemplateError, Renderer
+from identry.core.mail.transports import DeliveryError, Outcome, Transport
 
 _LOG = structlog.get_logger(__name__)
 _JITTER = secrets.SystemRandom()
@@ -24,6 +24,7 @@ FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(hours=2)
 KEEP_FINISHED = timedelta(days=30)
 _PRUNE_EVERY = timedelta(hours=1)
+_PRUNE_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class Sender:
     `email_from` and `app_name` make the From header. `concurrency` mails travel at once. A mail may take `timeout`
     seconds; `lease` seconds (more than `timeout`) after its claim it is due again, should this process die.
     `poll` is the pause in seconds when nothing is due.
+
+    Raises:
+        BadAddressError: `email_from` is not a mail address (a wrong sender must stop the start, not every mail).
     """
 
     def __init__(
@@ -67,8 +71,7 @@ class Sender:
         self._outbox = outbox
         self._renderer = renderer
         self._clock = clock
-        self._email_from = email_from or "identry@localhost"  # only where nothing is sent
-        self._app_name = app_name
+        self._origin = origin_of(email_from or "identry@localhost", app_name)  # empty only where nothing is sent
         self._concurrency = concurrency
         self._timeout = timeout
         self._lease = timedelta(seconds=lease)
@@ -169,7 +172,7 @@ class Sender:
     async def _settle(self, row: MailRow) -> None:
         try:
             outcome = await self._send(row)
-        except DeliveryFailed as failure:
+        except DeliveryError as failure:
             await self._after_failure(row, failure)
             return
         if outcome is Outcome.SKIPPED:
@@ -181,36 +184,33 @@ class Sender:
 
     async def _send(self, row: MailRow) -> Outcome:
         if self._clock.now() >= row.give_up_at:
-            raise DeliveryFailed("expired" if row.last_error is None else row.last_error, permanent=True)
+            raise DeliveryError("expired" if row.last_error is None else row.last_error, permanent=True)
         message = self._compose(row)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._transport.send(message)
         except TimeoutError:
-            raise DeliveryFailed("timeout") from None
+            raise DeliveryError("timeout") from None
 
     def _compose(self, row: MailRow) -> Message:
         try:
             context = self._outbox.open(row)
-            mail = self._renderer.render(
-                row.template, to=row.recipient, context=context, created_at=row.created_at
-            )
+            mail = self._renderer.render(row.template, to=row.recipient, context=context, created_at=row.created_at)
             return compose(
                 mail,
                 mail_id=row.id,
-                sender=self._email_from,
-                app_name=self._app_name,
+                origin=self._origin,
                 to=row.recipient,
                 date=self._clock.now(),
             )
-        except BadAddress:
-            raise DeliveryFailed("bad_address", permanent=True) from None
-        except (TemplateProblem, KeyError):
-            raise DeliveryFailed("template") from None  # a newer replica or a mended template may know it
+        except BadAddressError:
+            raise DeliveryError("bad_address", permanent=True) from None
+        except (MailTemplateError, KeyError):
+            raise DeliveryError("template") from None  # a newer replica or a mended template may know it
         except ValueError:
-            raise DeliveryFailed("unreadable", permanent=True) from None
+            raise DeliveryError("unreadable", permanent=True) from None
 
-    async def _after_failure(self, row: MailRow, failure: DeliveryFailed) -> None:
+    async def _after_failure(self, row: MailRow, failure: DeliveryError) -> None:
         at = self._clock.now() + back_off(row.attempts)
         if failure.permanent or at >= row.give_up_at:
             await self._outbox.mark_failed(self._db, row, error=failure.reason)
@@ -227,11 +227,11 @@ class Sender:
         now = self._clock.now()
         if now < self._prune_at:
             return
-        self._prune_at = now + _PRUNE_EVERY
-        while await self._outbox.prune(self._db, older_than=KEEP_FINISHED) == 1000:
-            await asyncio.sleep(0.1)
+        deleted = await self._outbox.prune(self._db, older_than=KEEP_FINISHED, limit=_PRUNE_BATCH)
+        self._prune_at = now + (_PRUNE_EVERY if deleted < _PRUNE_BATCH else timedelta(0))
 
 
 def back_off(attempts: int) -> timedelta:
     """The pause after the n-th attempt: 15 s, 30 s, 1 min … 2 h, each between 75 % and 125 % of that."""
-    return min(FIRST_RETRY * 2 ** min(attempts - 1, 20), LONGEST_RETRY) * _JITTER.uniform(0.75, 1.25)
+    doublings = min(max(attempts - 1, 0), 20)
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY) * _JITTER.uniform(0.75, 1.25)

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from identry.core.mail.mime import Message
-from identry.core.mail.transports import DeliveryFailed, Outcome
+from identry.core.mail.transports import DeliveryError, Outcome
 
 # The message or its recipient is at fault. Everything else (throttling, quota, credentials, an unverified sender
 # domain, a paused account) heals by waiting or by an operator, so it is retried.
@@ -53,7 +53,7 @@ class SESTransport:
         """Hand the message to SES.
 
         Raises:
-            DeliveryFailed: SES refused it or did not answer.
+            DeliveryError: SES refused it or did not answer.
         """
         await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
         return Outcome.SENT
@@ -72,6 +72,6 @@ class SESTransport:
             )
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", "unknown"))
-            raise DeliveryFailed(f"ses_{code}"[:80], permanent=code in _PERMANENT) from None
+            raise DeliveryError(f"ses_{code}"[:80], permanent=code in _PERMANENT) from None
         except BotoCoreError as error:
-            raise DeliveryFailed(f"ses_{type(error).__name__}") from None
+            raise DeliveryError(f"ses_{type(error).__name__}") from None

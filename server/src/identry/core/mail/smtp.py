@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from identry.core.mail.mime import Message
-from identry.core.mail.transports import DeliveryFailed, Outcome
+from identry.core.mail.transports import DeliveryError, Outcome
 
 StartTLS = Literal["required", "auto", "never"]
 
@@ -79,7 +79,7 @@ class SMTPTransport:
         """Connect, hand over, quit.
 
         Raises:
-            DeliveryFailed: permanent when the server refused this recipient or this message with a 5xx reply.
+            DeliveryError: permanent when the server refused this recipient or this message with a 5xx reply.
         """
         server = self._server
         client = aiosmtplib.SMTP(
@@ -122,22 +122,22 @@ async def _leave(client: aiosmtplib.SMTP) -> None:
         client.close()
 
 
-def _failure(error: Exception) -> DeliveryFailed:
+def _failure(error: Exception) -> DeliveryError:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         code = error.recipients[0].code if error.recipients else 0
-        return DeliveryFailed(f"smtp_recipient_{code}", permanent=500 <= code < 600)
+        return DeliveryError(f"smtp_recipient_{code}", permanent=500 <= code < 600)
     if isinstance(error, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)):
         kind = "data" if isinstance(error, aiosmtplib.SMTPDataError) else "recipient"
-        return DeliveryFailed(f"smtp_{kind}_{error.code}", permanent=500 <= error.code < 600)
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
-        return DeliveryFailed("smtp_not_supported")
+        return DeliveryError(f"smtp_{kind}_{error.code}", permanent=500 <= error.code < 600)
+    if type(error) in {aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported}:  # no STARTTLS, AUTH or SMTPUTF8 there
+        return DeliveryError("smtp_not_supported")
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return DeliveryFailed(f"smtp_{type(error).__name__.removeprefix('SMTP').lower()}_{error.code}")
+        return DeliveryError(f"smtp_{type(error).__name__.removeprefix('SMTP').lower()}_{error.code}")
     if isinstance(error, TimeoutError):
-        return DeliveryFailed("smtp_timeout")
+        return DeliveryError("smtp_timeout")
     if isinstance(error, ssl.SSLError):
-        return DeliveryFailed("smtp_tls")
-    return DeliveryFailed(f"smtp_{type(error).__name__.removeprefix('SMTP').lower()}")
+        return DeliveryError("smtp_tls")
+    return DeliveryError(f"smtp_{type(error).__name__.removeprefix('SMTP').lower()}")
 
 
 def _is_loopback(host: str) -> bool:

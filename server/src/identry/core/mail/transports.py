@@ -16,7 +16,7 @@ class Outcome(enum.Enum):
     SKIPPED = "skipped"  # mail is off
 
 
-class DeliveryFailed(Exception):
+class DeliveryError(Exception):
     """A message that did not leave. `reason` is a short class without content; `permanent` forbids a retry.
 
     Only what the *recipient* or the message causes is permanent. Whatever an operator can repair (credentials,
@@ -38,7 +38,7 @@ class Transport(Protocol):
         """Deliver to the next hop.
 
         Raises:
-            DeliveryFailed: it did not take the message.
+            DeliveryError: it did not take the message.
         """
 
     async def close(self) -> None:
