@@ -1,16 +1,280 @@
-"""The only wiring: settings become pools, pools become services, services become rooms, rooms become one ASGI app.
+"""The only wiring: settings become engines, engines become services, services become rooms, rooms one ASGI app.
 
 Read it from top to bottom: nothing is registered by name, decorator or import side effect.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
-from identry import core
+from identry.core import jose, observability, partitions
+from identry.core.address import TrustedProxies
+from identry.core.clock import Clock, SystemClock
+from identry.core.db import Database
+from identry.core.kv import KV, KVUnavailable, MemoryKV, RevocationMarks
+from identry.core.limits import Limiter
+from identry.core.mail import Outbox, Renderer, Sender, choose_transport
+from identry.core.passwords import Argon2Params, Passwords
+from identry.core.secrets import root_secret
+from identry.flows.account import routes as account
+from identry.flows.discovery import routes as discovery
+from identry.flows.health import routes as health
+from identry.flows.login import routes as login
+from identry.flows.login.service import Login
+from identry.flows.logout import routes as logout
+from identry.flows.logout.service import Logout
+from identry.flows.refresh import routes as refresh
+from identry.flows.refresh.service import Refresh
+from identry.flows.rotate_keys.service import SigningKeys
+from identry.records.audit import Audit
+from identry.records.keys import KeyRing, KeySchedule
+from identry.settings import Settings, load
+from identry.signin import SignIn
+from identry.tokens import RefreshTokens, TokenMint
+from identry.web.endpoint import Endpoint, GuardCheck
+from identry.web.errors import render
+from identry.web.guards import Bearer, MachineKey
+from identry.web.operations import Guard, Operation
+from identry.web.origins import origin_reader
+from identry.web.router import Router
+from identry_kit import context
+from identry_kit.apierror import ASGIApp, Receive, Scope, Send
+from identry_kit.httpware import standard_stack
+from identry_kit.jwtauth import Key, StaticKeys, Verifier
+
+log = structlog.get_logger("identry.app")
+
+_LEEWAY = 30.0
+_MAX_BODY = 1 << 20
+_DEADLINE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What services are made of. Made here, opened and closed by the lifespan."""
+
+    clock: Clock
+    db: Database
+    finance: Database | None
+    kv: KV
+    marks: RevocationMarks
+    limiter: Limiter
+    passwords: Passwords
+    audit: Audit
+    outbox: Outbox
+    sender: Sender
+    keys: SigningKeys
+    configured_key: jose.PrivateKey
+    ring: KeyRing
+    verifier: Verifier
+    mint: TokenMint
+    refresh_tokens: RefreshTokens
+
+
+def make_engines(settings: Settings, clock: Clock) -> Engines:
+    """Every engine of a configuration; nothing is connected yet."""
+    db = Database(settings.database_url, max_size=settings.db_pool_size)
+    kv = _kv(settings, clock)
+    root = root_secret(settings.secret_key, settings.jwt_signing_key_pem)
+    outbox = Outbox(root.sealer("mail-outbox"), clock)
+    transport, notice = choose_transport(
+        email_enabled=settings.email_enabled,
+        email_from=settings.email_from,
+        ses_region=settings.ses_aws_region,
+        ses_access_key_id=settings.ses_aws_access_key_id,
+        ses_secret_access_key=settings.ses_aws_secret_access_key,
+        smtp_url=settings.smtp_url,
+        development=settings.development,
+    )
+    if notice:
+        log.warning("mail", notice=notice)
+    renderer = Renderer(
+        frontend_url=settings.frontend_url,
+        app_name=settings.email_app_name,
+        logo_url=settings.email_logo_url,
+        overrides=Path(settings.email_templates_path) if settings.email_templates_path else None,
+    )
+    configured_key = jose.load_private_pem(settings.jwt_signing_key_pem, settings.jwt_kid)
+    schedule = KeySchedule.of(settings.access_token_ttl)
+    sealer = root.sealer("signing-keys")
+    trusted_keys = StaticKeys()
+    ring = KeyRing(
+        db,
+        sealer,
+        clock,
+        schedule,
+        configured=configured_key,
+        on_change=lambda jwks: trusted_keys.replace([Key.from_jwk(jwk) for jwk in jwks]),
+    )
+    return Engines(
+        clock=clock,
+        db=db,
+        finance=Database(settings.finance_database_url, max_size=4, read_only=True) if settings.finance_database_url else None,
+        kv=kv,
+        marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
+        limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=MemoryKV(clock)),
+        passwords=Passwords(
+            Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
+            threads=settings.hash_threads,
+            queue=settings.hash_queue,
+        ),
+        audit=Audit(clock),
+        outbox=outbox,
+        sender=Sender(
+            db,
+            transport,
+            outbox=outbox,
+            renderer=renderer,
+            clock=clock,
+            email_from=settings.email_from,
+            app_name=settings.email_app_name,
+        ),
+        keys=SigningKeys(db, clock, sealer, schedule),
+        configured_key=configured_key,
+        ring=ring,
+        verifier=Verifier(
+            trusted_keys,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            algorithms=jose.ALGORITHMS,
+            leeway=_LEEWAY,
+            required=("sub", "sid", "tokenVersion", "type"),
+            clock=clock.timestamp,
+        ),
+        mint=TokenMint(
+            ring.signer,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            access_ttl=settings.access_token_ttl,
+            clock=clock,
+        ),
+        refresh_tokens=RefreshTokens(root),
+    )
+
+
+def _kv(settings: Settings, clock: Clock) -> KV:
+    if not settings.redis_url:
+        return MemoryKV(clock)
+    from identry.core.kv.redis import RedisKV  # the driver is loaded only where it is used
+
+    return RedisKV(settings.redis_url, clock=None if isinstance(clock, SystemClock) else clock)
+
+
+def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[Operation]:
+    """The operation table of a configuration: every room, one after the other."""
+    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, mfa, settings.refresh_token_ttl)
+    checks = {
+        "postgres": lambda: e.db.fetchval("SELECT 1"),
+        "redis": e.kv.ping if settings.redis_url else None,
+        "finance": (lambda: finance.fetchval("SELECT 1")) if (finance := e.finance) else None,
+    }
+    return [
+        *health.operations(checks, draining),
+        *discovery.operations(e.ring),
+        *login.operations(
+            Login(
+                e.db,
+                e.clock,
+                e.audit,
+                e.limiter,
+                e.passwords,
+                signin,
+                password_login=settings.auth_policy == "standard",
+            )
+        ),
+        *refresh.operations(
+            Refresh(e.db, e.clock, e.audit, e.limiter, e.mint, e.refresh_tokens, e.marks, settings.refresh_grace)
+        ),
+        *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
+        *account.operations(e.db, e.clock),
+    ]
+
+
+class Application:
+    """The ASGI application.
+
+    Attributes:
+        settings: what it was built from.
+        engines: what its services use.
+        operations: every row of the API that this configuration mounts.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.engines = e = make_engines(settings, clock or SystemClock())
+        self._draining = False
+        self.operations = rooms(settings, e, lambda: self._draining)
+        machine_keys = tuple(key for key in (*settings.internal_api_keys, settings.auth_internal_api_key) if key)
+        bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
+        guards: dict[Guard, GuardCheck | None] = {
+            Guard.PUBLIC: None,
+            Guard.TOKEN: bearer.token,
+            Guard.BEARER: bearer.session,
+            Guard.MACHINE: MachineKey(machine_keys, e.audit, e.db).check,
+        }
+        origin_of = origin_reader(TrustedProxies.parse(settings.trusted_proxy_cidrs), context.request_id)
+        router = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
+        self._http: ASGIApp = standard_stack(
+            router,
+            sink=observability.access_log(),
+            max_body=_MAX_BODY,
+            timeout=_DEADLINE,
+            on_error=render,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or run the lifespan."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                await self._open(stack)
+            except Exception as error:  # noqa: BLE001 - the server prints the message and exits
+                log.error("start failed", reason=str(error) or type(error).__name__)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self._draining = True
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """PostgreSQL → Redis → Finance → keys, then the background work; undone in reverse at the end."""
+        e = self.engines
+        await e.db.open()
+        stack.push_async_callback(e.db.close)
+        await partitions.ensure(e.db, e.clock.now())
+        stack.push_async_callback(e.kv.close)
+        await e.marks.start()
+        if e.finance is not None:
+            stack.push_async_callback(e.finance.close)
+            await e.finance.open()
+        stack.push_async_callback(e.passwords.close)
+        await e.keys.adopt(e.configured_key)
+        await e.ring.load()
+        e.ring.start()
+        stack.push_async_callback(e.ring.close)
+        e.sender.start()
+        stack.push_async_callback(e.sender.stop)
+
+
+def create() -> ASGIApp:
+    """The application of this process's environment: what the web server imports (`identry.app:create`)."""
+    settings = load()
+    observability.configure(level=settings.log_level, form=settings.log_format, request_id=context.request_id)
+    return Application(settings)

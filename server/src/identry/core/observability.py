@@ -100,3 +100,17 @@ class _ToStructlog(logging.Handler):
             )
         except Exception:  # noqa: BLE001 - logging must not break what is logged
             self.handleError(record)
+
+
+def access_log(stream: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
+    """A sink for the kit's request log: one line per request, encoded without the processors above.
+
+    Its fields are the kit's own (no header, no body, no query string), so there is nothing to redact.
+    """
+    write = (stream or sys.stdout).write
+
+    def sink(fields: dict[str, Any]) -> None:
+        fields["level"] = "info"
+        write(_encode(fields).decode() + "\n")
+
+    return sink

@@ -16,7 +16,7 @@ def jwks_document(ring: KeyRing, if_none_match: str = "") -> tuple[int, Mapping[
     headers = {"Cache-Control": f"public, max-age={MAX_AGE}", "ETag": jwks.etag}
     if _matches(if_none_match, jwks.etag):
         return 304, headers, b""
-    return 200, headers | {"Content-Type": "application/json"}, jwks.body
+    return 200, headers, jwks.body
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

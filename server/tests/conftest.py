@@ -1,0 +1,52 @@
+"""The parts that tests stand on: a real PostgreSQL, a real Redis, the application on a loopback port, a movable clock.
+
+One PostgreSQL and one Redis serve the whole run; every test works with users and addresses of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from identry.core.embedded import EmbeddedPostgres
+from identry.core.migrate import migrate_up
+from tests.harness import Harness, Servers
+from tests.services.redis import RedisServer
+
+_real_connect = socket.socket.connect
+
+
+def _loopback_only(self: socket.socket, address: object) -> None:
+    """Tests talk to this machine alone: anything else is a bug in the code under test."""
+    if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
+        host = str(address[0])
+        if not (host.startswith("127.") or host in {"localhost", "::1"}):
+            raise AssertionError(f"a test tried to reach {host}")
+    _real_connect(self, address)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_loopback() -> Iterator[None]:
+    socket.socket.connect = _loopback_only  # type: ignore[method-assign, assignment]
+    yield
+    socket.socket.connect = _real_connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server for the whole run; no fsync, because nothing here outlives it."""
+    with EmbeddedPostgres(
+        tmp_path_factory.mktemp("pg"), options={"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def servers(postgres: EmbeddedPostgres, redis_server: RedisServer) -> Servers:
+    """Addresses of the engines, the database migrated."""
+    await migrate_up(postgres.url)
+    return Servers(postgres_url=postgres.url, redis_url=redis_server.url)
