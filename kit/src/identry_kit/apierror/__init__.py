@@ -1,6 +1,6 @@
 """One error type for a whole fleet, and its answer on the wire.
 
-`kinds` holds the tree of errors, `answer` turns one into an ASGI answer. It also names the ASGI interface's types,
+`kinds` holds the tree of errors, `constructors` a function for each, `answer` turns one into an ASGI answer. It also names the ASGI interface's types,
 because every other package needs them and may import only this one and `context`.
 """
 
@@ -17,6 +17,19 @@ from identry_kit.apierror.answer import (
     header_lines,
     to_asgi,
     to_problem,
+)
+from identry_kit.apierror.constructors import (
+    bad_gateway,
+    bad_request,
+    conflict,
+    forbidden,
+    internal,
+    new,
+    not_found,
+    service_unavailable,
+    too_many_requests,
+    unauthorized,
+    validation_error,
 )
 from identry_kit.apierror.kinds import (
     APIError,
@@ -36,17 +49,6 @@ from identry_kit.apierror.kinds import (
     Unauthorized,
     UnsupportedMediaType,
     ValidationFailed,
-    bad_gateway,
-    bad_request,
-    conflict,
-    forbidden,
-    internal,
-    new,
-    not_found,
-    service_unavailable,
-    too_many_requests,
-    unauthorized,
-    validation_error,
 )
 
 __all__ = [

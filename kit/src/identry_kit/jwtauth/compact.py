@@ -1,0 +1,143 @@
+"""The strict, canonical reading of a compact JWS (RFC 7515 §7.1), before any cryptography.
+
+No library is strict enough alone (SECURITY §1.6), and two readers that disagree are an attack. So every byte is
+accounted for: one alphabet, exactly three segments, base64url that encodes back to itself, one JSON object in UTF-8
+without duplicate names, NaN, lone surrogates or deep nesting. What is wrong is an `InvalidToken`; no other exception
+leaves this module.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from math import isfinite
+from typing import Any, NamedTuple, NoReturn
+
+from identry_kit.jwtauth.errors import InvalidToken
+
+MAX_TOKEN = 8192
+MAX_DEPTH = 16
+MAX_KID = 128
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+").fullmatch
+_TYPES = frozenset({"jwt", "at+jwt"})
+_FORBIDDEN = frozenset({"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"})
+"""Header members that ask the verifier to do something else, or bring their own key (RFC 8725 §3.10)."""
+
+
+class Compact(NamedTuple):
+    """A token cut into its parts; `header_text` and `payload_text` are still base64url."""
+
+    header_text: bytes
+    payload_text: bytes
+    signature: bytes
+    signing_input: bytes
+
+
+class Header(NamedTuple):
+    """What the header may decide: which algorithm, which key."""
+
+    alg: str
+    kid: str
+
+
+def split(token: object, max_length: int = MAX_TOKEN) -> Compact:
+    """Cut `token` into its three segments. Raises InvalidToken."""
+    if not isinstance(token, str):
+        raise InvalidToken("not text")
+    if len(token) > max_length:
+        raise InvalidToken("too long")
+    if _COMPACT(token) is None:
+        raise InvalidToken("not three base64url segments")
+    raw = token.encode("ascii")
+    signing_input, _, signature = raw.rpartition(b".")
+    header, _, payload = signing_input.partition(b".")
+    return Compact(header, payload, decode_segment(signature), signing_input)
+
+
+def decode_segment(text: bytes) -> bytes:
+    """Canonical base64url without padding (RFC 7515 §2): no stray bits in the last character. Raises InvalidToken."""
+    try:
+        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except (Base64Error, ValueError):
+        data = b""
+    if not data or urlsafe_b64encode(data).rstrip(b"=") != text:
+        raise InvalidToken("not canonical base64url")
+    return data
+
+
+def read_header(text: bytes, algorithms: frozenset[str]) -> Header:
+    """The protected header, each of its members judged. Raises InvalidToken."""
+    header = read_object(decode_segment(text))
+    if not _FORBIDDEN.isdisjoint(header):
+        raise InvalidToken("forbidden header member")
+    typ = header.get("typ", "jwt")
+    if not isinstance(typ, str) or typ.lower() not in _TYPES:
+        raise InvalidToken("typ")
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in algorithms:
+        raise InvalidToken("alg")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID or not kid.isprintable():
+        raise InvalidToken("kid")
+    return Header(alg, kid)
+
+
+def read_object(data: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """`data` as one JSON object, strictly. Raises InvalidToken."""
+    value: object = None
+    try:
+        text = data.decode("utf-8")
+        if text.count("{") + text.count("[") > max_depth:
+            _check_depth(text, max_depth)
+        value = _strict_json(text)
+        if "\\u" in text:
+            # Escapes can spell what UTF-8 cannot hold (half a surrogate pair) and what databases refuse (NUL).
+            again = json.dumps(value, ensure_ascii=False)
+            again.encode("utf-8")
+            if "\\u0000" in again:
+                value = None
+    except (ValueError, RecursionError):  # UnicodeError and JSONDecodeError are ValueErrors
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidToken("not one JSON object")
+    return value
+
+
+def _check_depth(text: str, max_depth: int) -> None:
+    """Brackets outside of strings, before the parser recurses into them. Raises ValueError."""
+    depth = 0
+    for char in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
+        if char in "{[":
+            depth += 1
+            if depth > max_depth:
+                msg = "too deep"
+                raise ValueError(msg)
+        elif char in "}]":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        msg = "duplicate name"
+        raise ValueError(msg)
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"not JSON: {constant}"
+    raise ValueError(msg)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        msg = "not a finite number"
+        raise ValueError(msg)
+    return number
+
+
+_strict_json = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite).decode

@@ -1,0 +1,190 @@
+"""Verification keys: one key, one algorithm. Where they come from is behind `Keys`."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+
+ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
+MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 8192
+_PADDING, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ec.ECDSA(SHA256())
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key under its id, with the one algorithm that it verifies. Equal when id, algorithm and key are."""
+
+    kid: str
+    alg: str
+    fingerprint: bytes
+    public: PublicKey
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Key):
+            return NotImplemented
+        return (self.kid, self.alg, self.fingerprint) == (other.kid, other.alg, other.fingerprint)
+
+    def __hash__(self) -> int:
+        return hash((self.kid, self.alg, self.fingerprint))
+
+    @classmethod
+    def of(cls, public: PublicKey, kid: str) -> Key:
+        """The key `public` under `kid`; its type names the algorithm. Raises ValueError for a weak or unknown one."""
+        if not kid:
+            msg = "a key needs an id"
+            raise ValueError(msg)
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return cls(kid, _algorithm_of(public), hashlib.sha256(der).digest(), public)
+
+    @classmethod
+    def from_pem(cls, pem: str | bytes, kid: str) -> Key:
+        """A public key in PEM under `kid`. Raises ValueError."""
+        public = load_pem_public_key(pem.encode() if isinstance(pem, str) else pem)
+        if not isinstance(public, RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey):
+            msg = "not an RSA, P-256 or Ed25519 key"
+            raise ValueError(msg)
+        return cls.of(public, kid)
+
+    @classmethod
+    def from_jwk(cls, jwk: object) -> Key:
+        """A JWK (RFC 7517) that is meant for verifying signatures. Raises ValueError with what is wrong."""
+        if not isinstance(jwk, Mapping):
+            msg = "not an object"
+            raise ValueError(msg)
+        kid = jwk.get("kid")
+        if not isinstance(kid, str) or not kid or len(kid) > 128:
+            msg = "kid"
+            raise ValueError(msg)
+        if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+            msg = "private or symmetric key material"
+            raise ValueError(msg)
+        operations = jwk.get("key_ops", ["verify"])
+        if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+            msg = "not a signature key"
+            raise ValueError(msg)
+        key = cls.of(_public_of(jwk), kid)
+        if jwk.get("alg", key.alg) != key.alg:
+            msg = "alg"
+            raise ValueError(msg)
+        return key
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Whether `signature` over `message` was made with this key's private half."""
+        public = self.public
+        try:
+            if isinstance(public, RSAPublicKey):
+                public.verify(signature, message, _PADDING, _SHA256)
+            elif isinstance(public, EllipticCurvePublicKey):
+                if len(signature) != 64:
+                    return False
+                r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+                public.verify(encode_dss_signature(r, s), message, _ECDSA)
+            else:
+                public.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _algorithm_of(public: PublicKey) -> str:
+    if isinstance(public, RSAPublicKey):
+        exponent = public.public_numbers().e
+        if not MIN_RSA_BITS <= public.key_size <= MAX_RSA_BITS or not 3 <= exponent <= 1 << 31 or exponent % 2 == 0:
+            msg = f"an RSA key has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits and an odd exponent from 3 to 2^31"
+            raise ValueError(msg)
+        return "RS256"
+    if isinstance(public, EllipticCurvePublicKey):
+        if not isinstance(public.curve, ec.SECP256R1):
+            msg = "the curve must be P-256"
+            raise ValueError(msg)
+        return "ES256"
+    return "EdDSA"
+
+
+def _public_of(jwk: Mapping[str, Any]) -> PublicKey:
+    kty = jwk.get("kty")
+    if kty == "RSA":
+        modulus, exponent = _integer(jwk, "n"), _integer(jwk, "e")
+        if modulus.bit_length() > MAX_RSA_BITS or exponent > 1 << 31:
+            msg = "modulus or exponent too large"
+            raise ValueError(msg)
+        return RSAPublicNumbers(exponent, modulus).public_key()
+    if kty == "EC" and jwk.get("crv") == "P-256":
+        return ec.EllipticCurvePublicNumbers(_integer(jwk, "x"), _integer(jwk, "y"), ec.SECP256R1()).public_key()
+    if kty == "OKP" and jwk.get("crv") == "Ed25519":
+        return Ed25519PublicKey.from_public_bytes(_octets(jwk, "x"))
+    msg = "kty or crv"
+    raise ValueError(msg)
+
+
+def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
+    text = jwk.get(name)
+    if not isinstance(text, str) or not text or len(text) > 4096 or not text.isascii():
+        raise ValueError(name)
+    try:
+        return urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))
+    except Base64Error:
+        raise ValueError(name) from None
+
+
+def _integer(jwk: Mapping[str, Any], name: str) -> int:
+    return int.from_bytes(_octets(jwk, name))
+
+
+class Keys(Protocol):
+    """Where a verifier finds keys."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether a key that `peek` does not give surely does not exist."""
+
+    def peek(self, kid: str) -> Key | None:
+        """The key, if it can be given at once and without a doubt about its age."""
+
+    async def get(self, kid: str) -> Key | None:
+        """The key; None when there is surely none. Raises KeysUnavailable when that cannot be told."""
+
+
+class StaticKeys:
+    """Keys that the process itself knows: the server's own ring, a key from configuration."""
+
+    complete = True
+
+    def __init__(self, keys: Iterable[Key] = ()) -> None:
+        self._keys: dict[str, Key] = {}
+        self.replace(keys)
+
+    def replace(self, keys: Iterable[Key]) -> None:
+        """From now on these and no others: tokens of a removed key are refused, also those verified before."""
+        self._keys = {key.kid: key for key in keys}
+
+    @property
+    def kids(self) -> Collection[str]:
+        """The ids of the current keys."""
+        return self._keys.keys()
+
+    def peek(self, kid: str) -> Key | None:
+        """See `Keys.peek`."""
+        return self._keys.get(kid)
+
+    async def get(self, kid: str) -> Key | None:
+        """See `Keys.get`."""
+        return self._keys.get(kid)

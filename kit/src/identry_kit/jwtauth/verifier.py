@@ -1,0 +1,193 @@
+"""A verifier: a token in, its claims out, or InvalidToken. The order of the checks is contracts/platform-api.md §9.
+
+shape → header (alg, kid) → key → signature → iss, aud, type → times → the revocation hook.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from hashlib import sha256
+from typing import TypeAlias
+
+from identry_kit.apierror import ServiceUnavailable
+from identry_kit.jwtauth.claims import AnyAudience, Claims, Policy, audience_set
+from identry_kit.jwtauth.compact import MAX_TOKEN, Compact, Header, decode_segment, read_header, read_object, split
+from identry_kit.jwtauth.errors import InvalidToken, KeysUnavailable
+from identry_kit.jwtauth.keys import ALGORITHMS, Key, Keys
+
+RevocationHook: TypeAlias = Callable[[str, Claims], Awaitable[None] | None]
+"""Gets the raw token and its claims after everything else was right. Raising anything refuses the token."""
+
+_log = logging.getLogger("identry_kit.jwtauth")
+_MAX_HEADERS = 64
+
+
+def wall_clock() -> float:
+    """Seconds since the epoch: the default of everything here that takes a `clock`."""
+    return time.time()  # noqa: TID251 - the kit's one reading of the clock; tests and the server pass their own
+
+
+class Verifier:
+    """Verifies tokens of one issuer for one audience (or several, or `ANY_AUDIENCE`).
+
+    - `keys`: `StaticKeys` or `JWKSCache`.
+    - `issuer`: compared exactly; empty is not enforced, and warned of.
+    - `audience`: mandatory, so that nobody forgets it. An empty collection refuses everything.
+    - `algorithms`: RS256 unless said otherwise; the header's must be one of them and the key's own.
+    - `token_type`: a `type` claim, when present, must be this; None does not look.
+    - `leeway`: seconds, on exp, nbf and iat.
+    - `cache_size`: verified tokens are remembered by SHA-256 until they expire; their key must still be there and the
+      hook still agree, each time. The memory belongs to this verifier alone.
+    - `revocation`: called last, see `RevocationHook`.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        issuer: str,
+        audience: str | Collection[str] | AnyAudience,
+        algorithms: Collection[str] = ("RS256",),
+        token_type: str | None = "access",  # noqa: S107 - a kind of token, not a secret
+        leeway: float = 60.0,
+        required: Collection[str] = ("sub",),
+        max_token: int = MAX_TOKEN,
+        cache_size: int = 4096,
+        clock: Callable[[], float] = wall_clock,
+        revocation: RevocationHook | None = None,
+    ) -> None:
+        self._algorithms = frozenset(algorithms)
+        if not self._algorithms or not self._algorithms <= ALGORITHMS:
+            msg = f"algorithms must be among {sorted(ALGORITHMS)}"
+            raise ValueError(msg)
+        if not 0 <= leeway < 3600:
+            msg = "leeway is a number of seconds below an hour"
+            raise ValueError(msg)
+        if not issuer:
+            _log.warning("tokens of any issuer are accepted: no issuer is configured")
+        self._keys = keys
+        self._policy = Policy(issuer, audience_set(audience), token_type, leeway, frozenset(required))
+        self._max_token = max_token
+        self._clock = clock
+        self._revocation = revocation
+        self._cache_size = cache_size
+        self._verified: dict[bytes, tuple[Claims, Key, float, float]] = {}
+        self._headers: dict[bytes, Header] = {}
+
+    def verify_now(self, token: str) -> Claims:
+        """The claims of `token`, without waiting. The revocation hook is not called.
+
+        Raises InvalidToken, or KeysUnavailable when the key would have to be fetched first (never with StaticKeys).
+        """
+        try:
+            digest = self._digest(token)
+            claims = self._remembered(digest)
+            if claims is not None:
+                return claims
+            parts, header = self._parse(token)
+            key = self._keys.peek(header.kid)
+            if key is None and not self._keys.complete:
+                raise KeysUnavailable
+            return self._finish(parts, header, key, digest)
+        except (InvalidToken, KeysUnavailable):
+            raise
+        except Exception as error:
+            _log.error("verification failed: %s", type(error).__name__)
+        raise InvalidToken("refused")
+
+    async def verify(self, token: str) -> Claims:
+        """The claims of `token`; keys are fetched when needed, the revocation hook is asked.
+
+        Raises InvalidToken; KeysUnavailable (or another ServiceUnavailable, from the hook) when nobody can tell.
+        """
+        try:
+            claims = await self._verify(token)
+            if self._revocation is not None:
+                await self._ask(self._revocation, token, claims)
+        except (InvalidToken, ServiceUnavailable):
+            raise
+        except Exception as error:
+            _log.error("verification failed: %s", type(error).__name__)
+        else:
+            return claims
+        raise InvalidToken("refused")
+
+    def forget(self) -> None:
+        """Drop every remembered token."""
+        self._verified.clear()
+
+    async def _verify(self, token: str) -> Claims:
+        digest = self._digest(token)
+        claims = self._remembered(digest)
+        if claims is not None:
+            return claims
+        parts, header = self._parse(token)
+        key = self._keys.peek(header.kid) or await self._keys.get(header.kid)
+        return self._finish(parts, header, key, digest)
+
+    async def _ask(self, hook: RevocationHook, token: str, claims: Claims) -> None:
+        """An outage of what the hook asks is a 503; anything else that it raises means: revoked."""
+        try:
+            waiting = hook(token, claims)
+            if inspect.isawaitable(waiting):
+                await waiting
+        except ServiceUnavailable:
+            raise
+        except Exception as error:
+            _log.info("token revoked: %s", type(error).__name__)
+        else:
+            return
+        raise InvalidToken("revoked", "token revoked")
+
+    def _digest(self, token: object) -> bytes:
+        if not isinstance(token, str) or len(token) > self._max_token or not token.isascii():
+            raise InvalidToken("not ASCII text, or too long")
+        return sha256(token.encode("ascii")).digest()
+
+    def _remembered(self, digest: bytes) -> Claims | None:
+        """The claims of a token verified before, if its key is still the current one and its time has not passed."""
+        entry = self._verified.get(digest)
+        if entry is None:
+            return None
+        claims, key, valid_from, valid_until = entry
+        current = self._keys.peek(key.kid)
+        if current is not key and current != key:
+            # Gone, replaced, or so old that it must be asked for again: take the whole way.
+            self._verified.pop(digest, None)
+            return None
+        if valid_from <= self._clock() < valid_until:
+            return claims
+        self._verified.pop(digest, None)
+        return None
+
+    def _parse(self, token: str) -> tuple[Compact, Header]:
+        parts = split(token, self._max_token)
+        header = self._headers.get(parts.header_text)
+        return parts, header or read_header(parts.header_text, self._algorithms)
+
+    def _finish(self, parts: Compact, header: Header, key: Key | None, digest: bytes) -> Claims:
+        if key is None:
+            raise InvalidToken("unknown key")
+        if header.alg != key.alg:
+            raise InvalidToken("alg is not the key's")
+        if not key.verify(parts.signature, parts.signing_input):
+            raise InvalidToken("signature")
+        payload = read_object(decode_segment(parts.payload_text))
+        self._policy.check(payload, self._clock())
+        claims = Claims(payload, key.kid)
+        self._remember(digest, claims, key)
+        # Every token of a key begins with the same header. Only verified ones are kept, so nobody can fill this.
+        if len(self._headers) < _MAX_HEADERS:
+            self._headers[parts.header_text] = header
+        return claims
+
+    def _remember(self, digest: bytes, claims: Claims, key: Key) -> None:
+        if self._cache_size <= 0:
+            return
+        while len(self._verified) >= self._cache_size:
+            self._verified.pop(next(iter(self._verified)), None)
+        leeway = self._policy.leeway
+        self._verified[digest] = (claims, key, self._policy.valid_from(claims), claims.exp + leeway)
