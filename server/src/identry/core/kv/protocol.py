@@ -19,13 +19,12 @@ class Hit:
     """The outcome of one attempt to pass a window.
 
     `remaining` attempts are left in the window now; `retry_after` is the seconds until the next one can succeed
-    (0 when this one did). `ticket` names an allowed hit so that it can be given back; it is empty when refused.
+    (0 when this one did).
     """
 
     allowed: bool
     remaining: int
     retry_after: float
-    ticket: str = ""
 
 
 class KV(Protocol):
@@ -51,8 +50,8 @@ class KV(Protocol):
         however many workers ask at once. A refused attempt is not counted and does not extend the wait.
         """
 
-    async def refund(self, key: str, ticket: str) -> None:
-        """Take back the allowed hit named by `ticket`, once; an unknown ticket is no error."""
+    async def refund(self, key: str) -> None:
+        """Take back the newest allowed hit of `key`; none left is no error."""
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Tell every subscriber of `channel`, in this process and all others; at most once, without receipt."""

@@ -73,19 +73,18 @@ class RedisKV:
 
     async def hit(self, key: str, limit: int, window: float) -> Hit:
         """See `KV.hit`; one round trip, atomic in the server."""
-        ticket = secrets.token_urlsafe(9)
         now = "" if self._clock is None else str(round(self._clock.timestamp() * _MICRO))
-        rest = (1, self._window_prefix + key, limit, round(window * _MICRO), ticket, now)
+        rest = (1, self._window_prefix + key, limit, round(window * _MICRO), secrets.token_bytes(9), now)
         try:
             reply = await self._command("EVALSHA", _WINDOW_SHA, *rest)
         except NoScriptError:
             reply = await self._command("EVAL", _WINDOW_SCRIPT, *rest)
         allowed, remaining, wait = reply
-        return Hit(bool(allowed), remaining, wait / _MICRO, ticket if allowed else "")
+        return Hit(bool(allowed), remaining, wait / _MICRO)
 
-    async def refund(self, key: str, ticket: str) -> None:
+    async def refund(self, key: str) -> None:
         """See `KV.refund`."""
-        await self._command("ZREM", self._window_prefix + key, ticket)
+        await self._command("ZPOPMAX", self._window_prefix + key)
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """See `KV.publish`."""

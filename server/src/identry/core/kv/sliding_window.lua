@@ -1,5 +1,5 @@
 -- An exact sliding window in one sorted set: one member per allowed hit, its score the time in microseconds.
---   KEYS[1] the window · ARGV[1] limit · ARGV[2] window in µs · ARGV[3] ticket, unique · ARGV[4] now in µs, or '' for
+--   KEYS[1] the window · ARGV[1] limit · ARGV[2] window in µs · ARGV[3] anything unique · ARGV[4] now in µs, or '' for
 --   the server's own clock (so that workers whose clocks differ share one).
 -- Returns {allowed 0|1, remaining, µs to wait}. Needs Redis 6 or any Valkey (scripts replicate their effects).
 local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
