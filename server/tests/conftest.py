@@ -5,17 +5,15 @@ One PostgreSQL and one Redis serve the whole run; every test works with users an
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
+from harness import Harness, Servers, running
+from services.redis import RedisServer
 
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.migrate import migrate_up
-from tests.harness import Harness, Servers
-from tests.services.redis import RedisServer
 
 _real_connect = socket.socket.connect
 
@@ -39,10 +37,17 @@ def _only_loopback() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole run; no fsync, because nothing here outlives it."""
-    with EmbeddedPostgres(
-        tmp_path_factory.mktemp("pg"), options={"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
-    ) as server:
+    options = {"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), options=options) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis for the whole run; tests that hurt Redis start their own."""
+    server = RedisServer().start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +55,17 @@ async def servers(postgres: EmbeddedPostgres, redis_server: RedisServer) -> Serv
     """Addresses of the engines, the database migrated."""
     await migrate_up(postgres.url)
     return Servers(postgres_url=postgres.url, redis_url=redis_server.url)
+
+
+@pytest.fixture(scope="session")
+async def shared_app(servers: Servers) -> AsyncIterator[Harness]:
+    """One application for all tests that need no settings of their own."""
+    async with running(servers) as harness:
+        yield harness
+
+
+@pytest.fixture
+def app(shared_app: Harness) -> Iterator[Harness]:
+    """The shared application; its clock is put back after each test."""
+    yield shared_app
+    shared_app.clock.reset()

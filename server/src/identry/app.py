@@ -5,21 +5,18 @@ Read it from top to bottom: nothing is registered by name, decorator or import s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from identry.core import jose, observability, partitions
 from identry.core.address import TrustedProxies
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
-from identry.core.kv import KV, KVUnavailable, MemoryKV, RevocationMarks
+from identry.core.kv import KV, MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
 from identry.core.passwords import Argon2Params, Passwords
@@ -81,18 +78,18 @@ class Engines:
 
 def make_engines(settings: Settings, clock: Clock) -> Engines:
     """Every engine of a configuration; nothing is connected yet."""
-    db = Database(settings.database_url, max_size=settings.db_pool_size)
+    db = Database(settings.database_url.reveal(), max_size=settings.db_pool_size)
     kv = _kv(settings, clock)
-    root = root_secret(settings.secret_key, settings.jwt_signing_key_pem)
+    root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     outbox = Outbox(root.sealer("mail-outbox"), clock)
     transport, notice = choose_transport(
         email_enabled=settings.email_enabled,
         email_from=settings.email_from,
         ses_region=settings.ses_aws_region,
         ses_access_key_id=settings.ses_aws_access_key_id,
-        ses_secret_access_key=settings.ses_aws_secret_access_key,
-        smtp_url=settings.smtp_url,
-        development=settings.development,
+        ses_secret_access_key=settings.ses_aws_secret_access_key.reveal(),
+        smtp_url=settings.smtp_url.reveal(),
+        development=settings.is_development,
     )
     if notice:
         log.warning("mail", notice=notice)
@@ -100,9 +97,9 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         frontend_url=settings.frontend_url,
         app_name=settings.email_app_name,
         logo_url=settings.email_logo_url,
-        overrides=Path(settings.email_templates_path) if settings.email_templates_path else None,
+        overrides=settings.email_templates_path,
     )
-    configured_key = jose.load_private_pem(settings.jwt_signing_key_pem, settings.jwt_kid)
+    configured_key = jose.load_private_pem(settings.jwt_signing_key_pem.reveal(), settings.jwt_kid)
     schedule = KeySchedule.of(settings.access_token_ttl)
     sealer = root.sealer("signing-keys")
     trusted_keys = StaticKeys()
@@ -117,14 +114,16 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
     return Engines(
         clock=clock,
         db=db,
-        finance=Database(settings.finance_database_url, max_size=4, read_only=True) if settings.finance_database_url else None,
+        finance=Database(settings.finance_database_url.reveal(), max_size=4, read_only=True)
+        if settings.finance_database_url
+        else None,
         kv=kv,
         marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
-        limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=MemoryKV(clock)),
+        limiter=Limiter(kv, None if settings.rate_limit_fail_closed_login else MemoryKV(clock)),
         passwords=Passwords(
             Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
-            threads=settings.hash_threads,
-            queue=settings.hash_queue,
+            threads=settings.hashing_threads,
+            queue=settings.hashing_queue,
         ),
         audit=Audit(clock),
         outbox=outbox,
@@ -165,12 +164,12 @@ def _kv(settings: Settings, clock: Clock) -> KV:
         return MemoryKV(clock)
     from identry.core.kv.redis import RedisKV  # the driver is loaded only where it is used
 
-    return RedisKV(settings.redis_url, clock=None if isinstance(clock, SystemClock) else clock)
+    return RedisKV(settings.redis_url.reveal(), clock=None if isinstance(clock, SystemClock) else clock)
 
 
 def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[Operation]:
     """The operation table of a configuration: every room, one after the other."""
-    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, mfa, settings.refresh_token_ttl)
+    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
         "redis": e.kv.ping if settings.redis_url else None,
@@ -212,16 +211,15 @@ class Application:
         self.engines = e = make_engines(settings, clock or SystemClock())
         self._draining = False
         self.operations = rooms(settings, e, lambda: self._draining)
-        machine_keys = tuple(key for key in (*settings.internal_api_keys, settings.auth_internal_api_key) if key)
         bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
         guards: dict[Guard, GuardCheck | None] = {
             Guard.PUBLIC: None,
             Guard.TOKEN: bearer.token,
             Guard.BEARER: bearer.session,
-            Guard.MACHINE: MachineKey(machine_keys, e.audit, e.db).check,
+            Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
         }
-        origin_of = origin_reader(TrustedProxies.parse(settings.trusted_proxy_cidrs), context.request_id)
-        router = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
+        origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
+        router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
         self._http: ASGIApp = standard_stack(
             router,
             sink=observability.access_log(),
@@ -244,7 +242,7 @@ class Application:
         async with AsyncExitStack() as stack:
             try:
                 await self._open(stack)
-            except Exception as error:  # noqa: BLE001 - the server prints the message and exits
+            except Exception as error:
                 log.error("start failed", reason=str(error) or type(error).__name__)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return

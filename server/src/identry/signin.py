@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+
+import msgspec
 
 from identry.core.clock import Clock
-from identry.core.db import Database, Executor
+from identry.core.db import Database
 from identry.core.ids import uuid7
 from identry.core.origin import Origin
+from identry.core.secrets import new_token, token_hash
 from identry.records import audit as audit_log
-from identry.records import users
+from identry.records import one_time_tokens, users
 from identry.records.audit import Audit
+from identry.records.one_time_tokens import Purpose
 from identry.records.users import ApprovalStatus, User
 from identry.tokens import Grant, RefreshTokens, TokenMint, TokenPair
 from identry_kit.apierror import Forbidden, Unauthorized
+
+MFA_TICKET_TTL = timedelta(minutes=5)
+MFA_TICKET_ATTEMPTS = 5
 
 
 class PendingApproval(Forbidden):
@@ -64,13 +70,6 @@ class SignedIn:
     user: User
 
 
-class MfaTickets(Protocol):
-    """Who turns a proven first factor into a ticket for the second (the mfa flow's record)."""
-
-    async def issue(self, tx: Executor, user: User, amr: tuple[str, ...]) -> str:
-        """A single-use raw ticket bound to the user."""
-
-
 def gate(user: User) -> None:
     """May this user authenticate now? Asked before every session and every token, on every path.
 
@@ -101,7 +100,7 @@ _OPEN_SESSION = f"""
         SELECT $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 FROM opened RETURNING id
     )
     SELECT count(*) FROM logged
-"""
+"""  # noqa: S608 - constant column names
 
 
 class SignIn:
@@ -111,7 +110,6 @@ class SignIn:
         db, clock, audit: as everywhere.
         mint: signs access tokens.
         refresh_tokens: makes the first refresh token.
-        mfa: issues tickets for users with a second factor.
         session_ttl: the horizon of a new session (`REFRESH_TOKEN_TTL`).
     """
 
@@ -122,7 +120,6 @@ class SignIn:
         audit: Audit,
         mint: TokenMint,
         refresh_tokens: RefreshTokens,
-        mfa: MfaTickets,
         session_ttl: timedelta,
     ) -> None:
         self._db = db
@@ -130,7 +127,6 @@ class SignIn:
         self._audit = audit
         self._mint = mint
         self._refresh_tokens = refresh_tokens
-        self._mfa = mfa
         self._session_ttl = session_ttl
 
     async def complete(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
@@ -164,15 +160,27 @@ class SignIn:
         return await self._open_session(user, amr, origin)
 
     async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaRequired:
+        ticket, now = new_token(), self._clock.now()
         async with self._db.transaction() as tx:
-            ticket = await self._mfa.issue(tx, user, amr)
+            await one_time_tokens.issue(
+                tx,
+                Purpose.MFA_TICKET,
+                user.id,
+                token_hash(ticket),
+                now=now,
+                expires_at=now + MFA_TICKET_TTL,
+                attempts=MFA_TICKET_ATTEMPTS,
+                data=msgspec.json.encode({"amr": amr, "tokenVersion": user.token_version}).decode(),
+            )
             await self._audit.record(tx, "auth.mfa.challenged", origin, actor=user.id, target=user.id)
         return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
 
     async def _open_session(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
         session_id, now = uuid7(self._clock), self._clock.now()
         refresh_token = self._refresh_tokens.new(session_id)
-        grant = Grant(session_id, user.id, user.global_role, user.token_version, list(amr), now, now + self._session_ttl)
+        grant = Grant(
+            session_id, user.id, user.global_role, user.token_version, list(amr), now, now + self._session_ttl
+        )
         event = self._audit.row(
             "auth.login.succeeded",
             origin,

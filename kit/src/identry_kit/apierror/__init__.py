@@ -1,7 +1,7 @@
 """One error type for a whole fleet, and its answer on the wire.
 
-`kinds` holds the tree of errors, `constructors` a function for each, `answer` turns one into an ASGI answer. It also names the ASGI interface's types,
-because every other package needs them and may import only this one and `context`.
+`kinds` holds the tree of errors, `constructors` a function for each, `answer` turns one into an ASGI answer. It also
+names the ASGI interface's types, because every other package needs them and may import only this one and `context`.
 """
 
 from identry_kit.apierror.answer import (

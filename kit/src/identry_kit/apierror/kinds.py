@@ -13,7 +13,6 @@ The tree::
 Source: third seed, package `apierror`; wire shape and 5xx redaction in contracts/kit.md §1.
 """
 
-# ruff: noqa: N818 - the classes are named for the HTTP status they are; `raise NotFound` reads as the RFC does
 from __future__ import annotations
 
 import json

@@ -31,7 +31,7 @@ MAX_KEYS = 100
 FETCH_TIMEOUT = 10.0
 
 
-class FetchFailed(Exception):  # noqa: N818 - told to the log only, and read there as a sentence
+class FetchFailed(Exception):
     """One fetch did not bring a usable key set; the text says why."""
 
 

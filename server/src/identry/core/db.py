@@ -173,7 +173,8 @@ class Database:
 
     async def fetch(self, sql: str, *args: object) -> list[Any]:
         """All rows."""
-        return await self._run(lambda c: c.fetch(sql, *args))
+        rows: list[Any] = await self._run(lambda c: c.fetch(sql, *args))
+        return rows
 
     async def fetchrow(self, sql: str, *args: object) -> Any | None:
         """The first row or None."""

@@ -98,7 +98,7 @@ class _ToStructlog(logging.Handler):
             structlog.get_logger().log(
                 record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info or None
             )
-        except Exception:  # noqa: BLE001 - logging must not break what is logged
+        except Exception:
             self.handleError(record)
 
 

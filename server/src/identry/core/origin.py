@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from identry.core.address import ClientAddress
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The caller's address and trace.
 
     Attributes:
-        client: the client's address (the right-most untrusted hop); limits count by it.
+        ip: the client's address (the right-most untrusted hop), or None when unknown.
         user_agent: at most 512 characters, control characters removed.
         request_id: the id echoed as `X-Request-ID`.
     """
 
-    client: ClientAddress = ClientAddress(None)
+    ip: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
-
-    @property
-    def ip(self) -> str | None:
-        """The address in canonical form, or None when there is none; for audit rows."""
-        return None if self.client.ip is None else str(self.client.ip)
 
 
 SYSTEM = Origin()

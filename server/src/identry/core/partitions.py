@@ -41,10 +41,14 @@ async def _create(db: Database, table: str, storage: str, start: datetime, end: 
             await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
                 return
-            sql = f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{bounds[0]}') TO ('{bounds[1]}') {storage}"
+            sql = (
+                f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{bounds[0]}') TO ('{bounds[1]}') {storage}"
+            )
             await tx.execute(sql)
     except asyncpg.CheckViolationError:
-        log.warning("rows of this month are in the default partition; it stays there", table=table, month=f"{start:%Y-%m}")
+        log.warning(
+            "rows of this month are in the default partition; it stays there", table=table, month=f"{start:%Y-%m}"
+        )
 
 
 async def drop_before(db: Database, table: str, before: datetime) -> list[str]:

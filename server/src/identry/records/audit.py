@@ -7,7 +7,6 @@ approval and active state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,7 +23,7 @@ INSERT = """
     INSERT INTO auth_audit_logs (id, occurred_at, event, actor_type, actor_user_id, target_user_id, company_id,
                                  session_id, ip, user_agent, request_id, outcome, details)
 """
-_INSERT_ROW = INSERT + " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+_INSERT_ROW = INSERT + " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"  # noqa: S608 - constant
 
 
 class Audit:
@@ -84,7 +83,7 @@ class Audit:
         session_id: UUID | None = None,
         success: bool = True,
         details: Mapping[str, Any] | None = None,
-    ) -> tuple[UUID, datetime, str, str, *tuple[Any, ...]]:
+    ) -> tuple[Any, ...]:
         """The thirteen values of one row, for a statement that inserts it together with what it tells of."""
         user_actor = actor if isinstance(actor, UUID) else None
         return (

@@ -1,8 +1,8 @@
 """One-time tokens: every secret that works once (password reset, MFA ticket, and later magic link, exchange code).
 
 Invariants (SECURITY §1.1, §1.3): a token is found by the hash of the whole, and counts only for its purpose, for its
-user, before its expiry; it is consumed by one conditional write whose row count decides; a newer one of the same purpose
-voids the older ones.
+user, before its expiry; it is consumed by one conditional write whose row count decides; a newer one of the same
+purpose voids the older ones.
 """
 
 from __future__ import annotations

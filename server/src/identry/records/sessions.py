@@ -1,4 +1,4 @@
-"""Sessions: one row per sign-in; it holds the hash of its current refresh token and is the truth about "still signed in".
+"""Sessions: one row per sign-in; it is the truth about "still signed in" and holds its current refresh token's hash.
 
 Invariants: only a SHA-256 of a refresh token is stored; a session ends for good (`revoked_at` is never cleared);
 its horizon (`expires_at`) is fixed at the start and no rotation moves it.
@@ -62,7 +62,9 @@ async def revoke(tx: Executor, session_id: UUID, reason: str, now: datetime) -> 
     return user_id
 
 
-async def revoke_all(tx: Executor, user_id: UUID, reason: str, now: datetime, *, keep: UUID | None = None) -> list[UUID]:
+async def revoke_all(
+    tx: Executor, user_id: UUID, reason: str, now: datetime, *, keep: UUID | None = None
+) -> list[UUID]:
     """End every live session of a user (but `keep`); returns the ids of those that this call ended."""
     rows = await tx.fetch(
         """

@@ -33,7 +33,17 @@ class ClientGone(APIError):
 class Endpoint:
     """Serves one `Operation`."""
 
-    __slots__ = ("_body", "_check", "_enveloped", "_handler", "_media_type", "_origin_of", "_query", "_status", "operation")
+    __slots__ = (
+        "_body",
+        "_check",
+        "_enveloped",
+        "_handler",
+        "_media_type",
+        "_origin_of",
+        "_query",
+        "_status",
+        "operation",
+    )
 
     def __init__(self, operation: Operation, check: GuardCheck | None, origin_of: OriginOf) -> None:
         self.operation = operation

@@ -84,7 +84,9 @@ class Bearer:
         call.actor = live_actor(call.claims, session_id, ended, amr, auth_time, User(*user))
 
 
-def live_actor(claims: Claims, session_id: UUID, ended: str | None, amr: list[str], auth_time: object, user: User) -> Actor:
+def live_actor(
+    claims: Claims, session_id: UUID, ended: str | None, amr: list[str], auth_time: object, user: User
+) -> Actor:
     """The actor of a session row that still counts.
 
     Raises:

@@ -31,7 +31,7 @@ def origin_reader(trusted: TrustedProxies, request_id: Callable[[], str]) -> Cal
                 forwarded.append(value.decode("latin-1"))
         peer = scope["client"][0] if scope.get("client") else None
         return Origin(
-            client=client_ip(peer, forwarded, trusted),
+            ip=client_ip(peer, forwarded, trusted),
             user_agent=_CONTROL.sub("", user_agent)[:_LONGEST_USER_AGENT] or None,
             request_id=request_id() or None,
         )

@@ -88,14 +88,14 @@ Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", exa
 
 
 @cache
-def _checks(struct: type[Any]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+def _checks(struct: type[msgspec.Struct]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
     """(attribute, wire name, check) of every field that has one."""
     hints = get_type_hints(struct, include_extras=True)
-    found = []
-    for info in msgspec.structs.fields(struct):
-        if check := _find_check(hints[info.name]):
-            found.append((info.name, info.encode_name, check))
-    return tuple(found)
+    return tuple(
+        (info.name, info.encode_name, check)
+        for info in msgspec.structs.fields(struct)
+        if (check := _find_check(hints[info.name]))
+    )
 
 
 def _find_check(hint: Any) -> Callable[[Any], Any] | None:
@@ -108,11 +108,11 @@ def _find_check(hint: Any) -> Callable[[Any], Any] | None:
 
 
 @cache
-def _decoder(struct: type[Any]) -> msgspec.json.Decoder[Any]:
+def _decoder(struct: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(struct)
 
 
-def decode_body(struct: type[Any], raw: bytes) -> Any:
+def decode_body(struct: type[msgspec.Struct], raw: bytes) -> Any:
     """The body as `struct`.
 
     Raises:
@@ -133,7 +133,7 @@ def decode_body(struct: type[Any], raw: bytes) -> Any:
     return _apply_checks(struct, value)
 
 
-def decode_query(struct: type[Any], raw: bytes) -> Any:
+def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
     """The query string as `struct`; a repeated parameter counts once (the first), unknown ones are ignored.
 
     Raises:
@@ -151,7 +151,7 @@ def decode_query(struct: type[Any], raw: bytes) -> Any:
     return _apply_checks(struct, value)
 
 
-def _apply_checks(struct: type[Any], value: Any) -> Any:
+def _apply_checks(struct: type[msgspec.Struct], value: Any) -> Any:
     faults: list[Fault] = []
     for attribute, name, check in _checks(struct):
         current = getattr(value, attribute)
@@ -165,7 +165,7 @@ def _apply_checks(struct: type[Any], value: Any) -> Any:
     return value
 
 
-def _all_faults(struct: type[Any], plain: Any, *, strict: bool) -> list[Fault]:
+def _all_faults(struct: type[msgspec.Struct], plain: Any, *, strict: bool) -> list[Fault]:
     """Every rule that `plain` breaks, field by field."""
     if not isinstance(plain, Mapping):
         return [Fault("body", "type", "must be a JSON object")]
@@ -203,7 +203,7 @@ _RULES = (
 
 
 def _fault(name: str, message: str) -> Fault:
-    """msgspec's message as a fault: the path it names is appended to the field."""
+    """Msgspec's message as a fault: the path it names is appended to the field."""
     text, _, path = message.partition(" - at `$")
     rule = next((rule for start, rule in _RULES if start in text), "type")
     return Fault(name + path.rstrip("`"), rule, text[0].lower() + text[1:])

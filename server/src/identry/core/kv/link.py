@@ -26,7 +26,7 @@ STALL = 0.02
 Argument = str | bytes | int | float
 
 
-class Busy(Exception):  # noqa: N818 - a state, not a mistake
+class Busy(Exception):
     """Too many commands wait for their replies already."""
 
 

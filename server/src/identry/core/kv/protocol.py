@@ -10,7 +10,7 @@ Callback = Callable[[bytes], None]
 """Takes the payload of one message; runs on the event loop, so it must not block. What it raises is logged."""
 
 
-class KVUnavailable(Exception):  # noqa: N818 - a state, not a mistake
+class KVUnavailable(Exception):
     """The engine cannot answer now. It is not an answer to a client: the caller decides what its absence means."""
 
 

@@ -23,6 +23,6 @@ def operations(ring: KeyRing) -> list[Operation]:
             "The public keys that verify access tokens",
             tag="Discovery",
             enveloped=False,
-            description="Active, upcoming and retiring keys (RFC 7517). Cache it for `max-age`; ask with `If-None-Match`.",
+            description="Active, upcoming and retiring keys (RFC 7517). Keep it for `max-age`, then `If-None-Match`.",
         )
     ]

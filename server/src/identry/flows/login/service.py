@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from identry.core.clock import Clock
 from identry.core.db import Database
-from identry.core.limits import LOGIN, LOGIN_FAILURES, Limiter, RateLimited, Reservation
+from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limiter, RateLimited
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.records import users
@@ -66,26 +66,26 @@ class Login:
             Forbidden: a gate is closed or a second factor is required (see `signin`).
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
-        failure = await self._admit(email, account_type, origin)
+        await self._admit(email, account_type, origin)
         user = await users.find_by_email(self._db, email)
         verdict = await self._passwords.verify(password, user.password_hash if user else None)
         if user is None or not verdict.ok:
             await self._audit_failure(user, origin)
             raise WrongCredentials
-        await failure.refund()
+        await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, email)
         if verdict.needs_rehash:
             await self._rehash(user, password)
         return await self._signin.complete(user, ("pwd",), origin)
 
-    async def _admit(self, email: str, account_type: str, origin: Origin) -> Reservation:
+    async def _admit(self, email: str, account_type: str, origin: Origin) -> None:
         """Limits and policy, before anything is looked up; the failure is counted until the password proves right."""
         try:
-            await self._limiter.spend(LOGIN, origin.client)
+            await self._limiter.spend(LOGIN, origin.ip)
             if account_type == "vendor":
                 raise VendorLogin
             if not self._password_login:
                 raise PasswordLoginDisabled
-            return await self._limiter.reserve(LOGIN_FAILURES, origin.client, email)
+            await self._limiter.spend(ACCOUNT_FAILURES, origin.ip, email)
         except RateLimited:
             await self._audit.record(self._db, "auth.login.rate_limited", origin, actor="anonymous", success=False)
             raise

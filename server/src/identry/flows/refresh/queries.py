@@ -26,7 +26,7 @@ _ROTATE = f"""
         SELECT $6, $7, $8, $9, rotated.user_id, rotated.user_id, $10, $11, $12, $13, $14, $15, $16 FROM rotated
     )
     SELECT * FROM rotated
-"""
+"""  # noqa: S608 - constant column names
 
 _STATE = """
     SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version,

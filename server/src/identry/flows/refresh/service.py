@@ -67,7 +67,7 @@ class Refresh:
             SessionRevoked: its session ended, or the token was used before.
             TooManyRequests, ServiceUnavailable: limit used up; database down.
         """
-        await self._limiter.spend(REFRESH, origin.client)
+        await self._limiter.spend(REFRESH, origin.ip)
         presented = self._refresh_tokens.parse(raw_token)
         if presented is None:
             raise InvalidRefreshToken

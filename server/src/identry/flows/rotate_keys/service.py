@@ -71,7 +71,7 @@ class SigningKeys:
         self._schedule = schedule
 
     async def adopt(self, key: PrivateKey) -> None:
-        """Make the key of `JWT_SIGNING_KEY_PEM` known: only its public half is stored. Repeatable; call it at each start.
+        """Make the key of `JWT_SIGNING_KEY_PEM` known (only its public half is stored). Call it at each start.
 
         A key that is new takes over at once, from its processes only; the previous one stays published.
 

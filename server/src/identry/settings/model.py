@@ -1,0 +1,252 @@
+"""Every setting of the server: the class that the documents, the checks and the code read."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from identry.settings import values as v
+from identry.settings.variables import group
+
+_server = group("Server")
+_data = group("PostgreSQL and Redis")
+_tokens = group("Tokens and keys")
+_accounts = group("Accounts")
+_passwords = group("Passwords and limits")
+_machines = group("Machines and other services")
+_mail = group("Mail")
+_import = group("Import from Finance")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration, frozen. Field names are the variables' names in lower case."""
+
+    app_env: str = _server(
+        "",
+        v.line,
+        "`development` relaxes what is required below and makes keys of its own. Anything else is production.",
+    )
+    host: str = _server("0.0.0.0", v.line, "Address to listen on.")
+    port: int = _server("3097", v.number(0, 65535), "Port to listen on.")
+    workers: int = _server("1", v.number(1, 256), "Worker processes of `identry serve`. More than one needs Redis.")
+    shutdown_grace: timedelta = _server(
+        "10s",
+        v.duration("1s", "10m"),
+        "How long requests in flight may take after SIGTERM. A second SIGTERM ends at once.",
+    )
+    trusted_proxy_cidrs: tuple[v.Network, ...] = _server(
+        "",
+        v.networks,
+        "Networks of your reverse proxies, comma-separated. Only from them is `X-Forwarded-For` believed.",
+    )
+    log_level: str = _server("INFO", v.choice("DEBUG", "INFO", "WARNING", "ERROR"), "Least severe line to log.")
+    log_format: str = _server("json", v.choice("json", "console"), "`json` for machines, `console` for people.")
+    metrics_host: str = _server("127.0.0.1", v.line, "Address of the Prometheus port.")
+    metrics_port: int = _server(
+        "0", v.number(0, 65535), "Port for Prometheus (`/metrics`), apart from the public one. `0`: none."
+    )
+    otel_exporter_otlp_endpoint: str = _server(
+        "", v.optional(v.url("http", "https")), "OpenTelemetry collector; needs the extra `identry[otel]`."
+    )
+
+    database_url: v.Secret = _data(
+        "",
+        v.optional_secret(v.secret_url("postgres", "postgresql")),
+        "PostgreSQL, 14 or newer: `postgresql://user:password@host:5432/auth?sslmode=require`.",
+        required="in production",
+        shown_default="`identry dev`: an embedded PostgreSQL; development: `postgresql://postgres:postgres@localhost:5432/auth`",
+        secret=True,
+    )
+    db_pool_size: int = _data("10", v.number(1, 500), "Connections to PostgreSQL that each worker may hold.")
+    migrations_path: Path | None = _data(
+        "",
+        v.folder,
+        "Folder of golang-migrate files to apply at start.",
+        shown_default="the `migrations` that come with this release",
+    )
+    redis_url: v.Secret = _data(
+        "",
+        v.optional_secret(v.secret_url("redis", "rediss", "unix")),
+        "Redis 6 or newer, or Valkey: `redis://localhost:6379/0`, `rediss://:password@host:6380/0`.",
+        required="in production, and with more than one worker",
+        shown_default="development: an in-process stand-in for one worker",
+        secret=True,
+    )
+    session_retention: timedelta = _data(
+        "720h", v.duration("1h", "87600h"), "How long ended sessions stay on record before they are dropped."
+    )
+    audit_retention: timedelta = _data(
+        "8760h", v.duration("24h", "876000h"), "How long audit events stay on record before they are dropped."
+    )
+
+    secret_key: v.Secret = _tokens(
+        "",
+        v.secret,
+        "Root of every key that encrypts or tags data at rest, 32 characters or more: `openssl rand -base64 48`. "
+        "Losing it makes encrypted columns unreadable and ends every session.",
+        required="in production",
+        shown_default="development: made once and kept in `.identry/`",
+        secret=True,
+    )
+    jwt_signing_key_pem: v.Secret = _tokens(
+        "",
+        v.optional_secret(v.private_pem),
+        "RSA private key (PKCS#8 or PKCS#1 PEM, 2048 bits or more) that signs access tokens: "
+        "`openssl genrsa 3072`. Several lines in quotes, or one line with `\\n`.",
+        required="in production",
+        shown_default="development: made once and kept in `.identry/`",
+        secret=True,
+    )
+    jwt_public_key_pem: str = _tokens(
+        "",
+        v.optional(v.public_pem),
+        "Public key to verify with, only for unusual set-ups.",
+        shown_default="derived from the private key",
+    )
+    jwt_kid: str = _tokens("default", v.line, "Key id (`kid`) of the key above in the JWKS.")
+    jwt_issuer: str = _tokens("auth.primuse.dev", v.line, "`iss` of access tokens.")
+    jwt_audience: str = _tokens("primuse-apps", v.line, "`aud` of access tokens.")
+    access_token_ttl: timedelta = _tokens(
+        "24h", v.duration("30s", "168h"), "Lifetime of an access token. `15m` is recommended."
+    )
+    refresh_token_ttl: timedelta = _tokens(
+        "720h",
+        v.duration("1m", "17520h"),
+        "Horizon of a session: it ends this long after login, however often refreshed.",
+    )
+    refresh_grace: timedelta = _tokens(
+        "10s",
+        v.duration("0s", "5m"),
+        "How long a just-replaced refresh token still answers with the same successor. `0`: never.",
+    )
+    jwt_secret: v.Secret = _tokens(
+        "", v.secret, "Legacy, not read: tokens are signed with the key above.", shown_default="ignored", secret=True
+    )
+
+    public_registration_enabled: bool = _accounts(
+        "false", v.boolean, "Opens `POST /auth/register`; accounts wait for approval by staff."
+    )
+    auth_policy: str = _accounts(
+        "standard",
+        v.choice("standard", "restricted"),
+        "`restricted`: no password sign-in or registration, single sign-on only.",
+    )
+    invitation_ttl: timedelta = _accounts("168h", v.duration("1m", "8760h"), "Lifetime of an invitation.")
+    bootstrap_admin_email: str = _accounts(
+        "",
+        v.optional(v.bare_address),
+        "Address of the first platform superadmin, made at start when there is none yet.",
+        shown_default="`identry dev`: `admin@identry.local`",
+    )
+    bootstrap_admin_password: v.Secret = _accounts(
+        "",
+        v.secret,
+        "Its password.",
+        shown_default="`identry dev`: made once and kept in `.identry/`",
+        secret=True,
+    )
+    bootstrap_admin_password_hash: v.Secret = _accounts(
+        "", v.secret, "Instead of the password: its hash (PHC string of Argon2id, or bcrypt).", secret=True
+    )
+
+    argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
+    argon2_memory: int = _passwords("65536", v.number(8, 4_194_304), "Argon2id memory in KiB.")
+    argon2_threads: int = _passwords("4", v.number(1, 64), "Argon2id lanes.")
+    argon2_keylen: int = _passwords("32", v.number(16, 128), "Argon2id hash length in bytes.")
+    hash_threads: int = _passwords(
+        "0", v.number(0, 256), "Passwords hashed at once by each worker. `0`: the cores divided by the workers."
+    )
+    hash_queue: int = _passwords(
+        "0", v.number(0, 100_000), "Logins that may wait for a hash; more get 503. `0`: 16 for each thread."
+    )
+    password_min_length: int = _passwords("8", v.number(8, 128), "Shortest new password, in characters.")
+    password_reset_ttl: timedelta = _passwords("60m", v.duration("1m", "48h"), "Lifetime of a reset link.")
+    rate_limit_fail_closed_login: bool = _passwords(
+        "true", v.boolean, "With Redis down, `true` answers logins with 503, `false` lets them through unlimited."
+    )
+    expose_password_reset_token: bool = _passwords(
+        "false", v.boolean, "Puts the reset token into the answer. Development only; refused elsewhere."
+    )
+
+    internal_api_key: tuple[v.Secret, ...] = _machines(
+        "",
+        v.secrets,
+        "Key of the machine routes under `/internal` (`X-Internal-API-Key`); unset, those routes do not exist. "
+        "Two keys, comma-separated, while rotating.",
+        shown_default="none; `identry dev`: made once and kept in `.identry/`",
+        secret=True,
+    )
+    auth_internal_api_key: v.Secret = _machines(
+        "", v.secret, "A second key accepted by `GET /auth/me/access`.", secret=True
+    )
+    finance_database_url: v.Secret = _machines(
+        "",
+        v.optional_secret(v.secret_url("postgres", "postgresql")),
+        "Finance PostgreSQL, read only: company resolve and `identry finance-migrate`.",
+        secret=True,
+    )
+    core_url: str = _machines(
+        "",
+        v.optional(v.url("http", "https")),
+        "Core service that tells what a company owns.",
+        shown_default="none: the built-in plans",
+    )
+
+    email_enabled: bool = _mail("true", v.boolean, "`false`: no mail leaves.")
+    frontend_url: str = _mail("https://app.kisum.io", v.url("http", "https"), "Web app; links in mail start with it.")
+    email_from: str = _mail(
+        "", v.optional(v.address), "Sender, verified with the mail service.", required="to send mail"
+    )
+    email_app_name: str = _mail("Kisum Auth", v.line, "Product name in subjects and texts.")
+    email_logo_url: str = _mail(
+        "",
+        v.optional(v.url("http", "https")),
+        "Image at the top of HTML mail.",
+        shown_default="`{FRONTEND_URL}/logo_white.png`",
+    )
+    email_templates_path: Path | None = _mail("", v.folder, "Folder of templates that replace the built-in ones.")
+    ses_aws_region: str = _mail("", v.line, "Amazon SES: region.", required="for SES, all three with EMAIL_FROM")
+    ses_aws_access_key_id: str = _mail("", v.line, "Amazon SES: access key with `ses:SendEmail`.")
+    ses_aws_secret_access_key: v.Secret = _mail("", v.secret, "Amazon SES: secret of that key.", secret=True)
+    smtp_url: v.Secret = _mail(
+        "",
+        v.optional_secret(v.secret_url("smtp", "smtps")),
+        "SMTP instead of SES: `smtp://user:password@host:587` (STARTTLS), `smtps://…:465`.",
+        secret=True,
+    )
+
+    migrate_user_table: str = _import("User", v.identifier, "Finance's table of users.")
+    migrate_company_membership_table: str = _import(
+        "CompanyMembership", v.identifier, "Finance's table of company memberships."
+    )
+    migrate_business_unit_membership_table: str = _import(
+        "BusinessUnitMembership", v.identifier, "Finance's table of business-unit memberships."
+    )
+
+    @property
+    def is_development(self) -> bool:
+        """Whether `APP_ENV` is `development`."""
+        return self.app_env == "development"
+
+    @property
+    def hashing_threads(self) -> int:
+        """How many passwords one worker hashes at once."""
+        return self.hash_threads or max(1, (os.cpu_count() or 1) // self.workers)
+
+    @property
+    def hashing_queue(self) -> int:
+        """How many logins may wait for a hash in one worker."""
+        return self.hash_queue or 16 * self.hashing_threads
+
+    @property
+    def logo_url(self) -> str:
+        """The image at the top of HTML mail."""
+        return self.email_logo_url or f"{self.frontend_url}/logo_white.png"
+
+    @property
+    def access_keys(self) -> tuple[v.Secret, ...]:
+        """Every key that `GET /auth/me/access` accepts."""
+        return (*self.internal_api_key, *((self.auth_internal_api_key,) if self.auth_internal_api_key else ()))

@@ -1,0 +1,193 @@
+"""What the variables must be together: what keeps a server from starting, and what its operator should know."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from identry.settings.loading import Problem, SettingsError
+from identry.settings.model import Settings
+from identry.settings.values import Secret
+
+LOCAL_DATABASE = "postgresql://postgres:postgres@localhost:5432/auth"
+_KNOWN_HASH = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$|\$2[aby]\$\d\d\$")
+
+
+def for_serving(settings: Settings) -> Settings:
+    """The settings with which `identry serve` runs.
+
+    Raises:
+        SettingsError: everything that keeps it from running, at once.
+    """
+    if problems := [problem for rule in (*_ALWAYS, *_SERVING) for problem in rule(settings)]:
+        raise SettingsError(problems)
+    if not settings.database_url:
+        return dataclasses.replace(settings, database_url=Secret(LOCAL_DATABASE))
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse what is wrong in every mode; `identry dev` asks no more than this.
+
+    Raises:
+        SettingsError: everything that is wrong, at once.
+    """
+    if problems := [problem for rule in _ALWAYS for problem in rule(settings)]:
+        raise SettingsError(problems)
+
+
+def warnings(settings: Settings) -> list[Problem]:
+    """What works but should be known; said once at start and by `identry doctor`."""
+    return [problem for rule in _WARNINGS for problem in rule(settings)]
+
+
+# -- what keeps it from running --------------------------------------------------------------------------------------
+
+
+def _required_in_production(s: Settings) -> Iterator[Problem]:
+    if s.is_development:
+        return
+    needed = {
+        "DATABASE_URL": (s.database_url, "set it to the Auth PostgreSQL, postgresql://user:password@host:5432/auth"),
+        "REDIS_URL": (s.redis_url, "set it to Redis or Valkey, redis://host:6379/0"),
+        "JWT_SIGNING_KEY_PEM": (s.jwt_signing_key_pem, "set it to the output of: openssl genrsa 3072"),
+        "SECRET_KEY": (s.secret_key, "set it to the output of: openssl rand -base64 48"),
+    }
+    for name, (value, advice) in needed.items():
+        if not value:
+            yield Problem(name, "is required", f"{advice}; or set APP_ENV=development on your own machine")
+
+
+def _exposed_reset_token(s: Settings) -> Iterator[Problem]:
+    if s.expose_password_reset_token and s.app_env in {"", "production"}:
+        yield Problem(
+            "EXPOSE_PASSWORD_RESET_TOKEN",
+            "is true in production",
+            "whoever knows an address could take the account over; unset it",
+        )
+
+
+def _secret_key(s: Settings) -> Iterator[Problem]:
+    key = s.secret_key.reveal()
+    if key and (len(key) < 32 or len(set(key)) < 10):
+        yield Problem("SECRET_KEY", "is too easy to guess", "at least 32 random characters: openssl rand -base64 48")
+
+
+def _workers_share(s: Settings) -> Iterator[Problem]:
+    if s.workers > 1 and not s.redis_url:
+        yield Problem(
+            "WORKERS", f"is {s.workers} without REDIS_URL", "workers share limits through Redis: set it, or 1"
+        )
+
+
+def _bootstrap(s: Settings) -> Iterator[Problem]:
+    password, password_hash = s.bootstrap_admin_password.reveal(), s.bootstrap_admin_password_hash.reveal()
+    if (password or password_hash) and not s.bootstrap_admin_email:
+        yield Problem("BOOTSTRAP_ADMIN_EMAIL", "is missing", "the password alone names nobody")
+    if password and password_hash:
+        yield Problem("BOOTSTRAP_ADMIN_PASSWORD", "and …_PASSWORD_HASH are both set", "set one of them")
+    if password and not s.password_min_length <= len(password) <= 256:
+        yield Problem("BOOTSTRAP_ADMIN_PASSWORD", f"is not {s.password_min_length} to 256 characters", "change it")
+    if password_hash and not _KNOWN_HASH.match(password_hash):
+        yield Problem(
+            "BOOTSTRAP_ADMIN_PASSWORD_HASH", "is no Argon2id or bcrypt hash", "in .env, put it in 'single quotes'"
+        )
+
+
+def _bootstrap_alone(s: Settings) -> Iterator[Problem]:
+    if s.bootstrap_admin_email and not (s.bootstrap_admin_password or s.bootstrap_admin_password_hash):
+        yield Problem("BOOTSTRAP_ADMIN_EMAIL", "has no password", "set BOOTSTRAP_ADMIN_PASSWORD or …_PASSWORD_HASH")
+
+
+def _argon2(s: Settings) -> Iterator[Problem]:
+    if s.argon2_memory < 8 * s.argon2_threads:
+        yield Problem("ARGON2_MEMORY", f"is below 8 KiB for each of {s.argon2_threads} lanes", "raise it")
+
+
+def _ports(s: Settings) -> Iterator[Problem]:
+    if s.metrics_port and s.metrics_port == s.port:
+        yield Problem("METRICS_PORT", "equals PORT", "metrics have a port of their own: change it, or 0 for none")
+
+
+def _folders(s: Settings) -> Iterator[Problem]:
+    for name, folder in (("MIGRATIONS_PATH", s.migrations_path), ("EMAIL_TEMPLATES_PATH", s.email_templates_path)):
+        if folder is not None and not folder.is_dir():
+            yield Problem(name, f"is no folder ({folder})", "correct it, or unset it for the built-in files")
+
+
+def _extras(s: Settings) -> Iterator[Problem]:
+    if s.otel_exporter_otlp_endpoint and importlib.util.find_spec("opentelemetry") is None:
+        yield Problem("OTEL_EXPORTER_OTLP_ENDPOINT", "needs OpenTelemetry", "pip install 'identry[otel]', or unset it")
+
+
+# -- what should be known --------------------------------------------------------------------------------------------
+
+
+def _long_access_token(s: Settings) -> Iterator[Problem]:
+    if s.access_token_ttl > timedelta(hours=1):
+        hours = s.access_token_ttl / timedelta(hours=1)
+        yield Problem(
+            "ACCESS_TOKEN_TTL",
+            f"is {hours:g}h",
+            "services that check tokens by JWKS alone accept a revoked one that long; 15m is recommended",
+        )
+    if s.refresh_token_ttl < s.access_token_ttl:
+        yield Problem("REFRESH_TOKEN_TTL", "is shorter than ACCESS_TOKEN_TTL", "sessions end before their tokens do")
+
+
+def _mail(s: Settings) -> Iterator[Problem]:
+    ses = {
+        "SES_AWS_REGION": s.ses_aws_region,
+        "SES_AWS_ACCESS_KEY_ID": s.ses_aws_access_key_id,
+        "SES_AWS_SECRET_ACCESS_KEY": s.ses_aws_secret_access_key,
+    }
+    if not s.email_enabled:
+        return
+    missing = [name for name, value in ses.items() if not value]
+    if 0 < len(missing) < len(ses):
+        yield Problem(" and ".join(missing), "missing for SES", "mail is skipped until all are set")
+    elif missing and not s.smtp_url:
+        yield Problem("SES_* and SMTP_URL", "are not set", "mail is skipped; set one of them, or EMAIL_ENABLED=false")
+    elif not s.email_from:
+        yield Problem("EMAIL_FROM", "is not set", "mail is skipped until it is")
+    elif not missing and s.smtp_url:
+        yield Problem("SMTP_URL", "is set beside SES_*", "SMTP is used; unset one of them")
+
+
+def _ignored(s: Settings) -> Iterator[Problem]:
+    if s.jwt_secret:
+        yield Problem("JWT_SECRET", "is set and ignored", "tokens are signed with JWT_SIGNING_KEY_PEM; unset it")
+
+
+def _weak(s: Settings) -> Iterator[Problem]:
+    if any(len(key.reveal()) < 32 for key in s.access_keys):
+        yield Problem(
+            "INTERNAL_API_KEY", "is shorter than 32 characters", "it is a root credential: openssl rand -hex 32"
+        )
+    enough = s.argon2_memory >= 47104 or (s.argon2_memory >= 19456 and s.argon2_time >= 2)
+    if not enough and not s.is_development:
+        yield Problem("ARGON2_MEMORY", "makes weak hashes", "at least 19456 with ARGON2_TIME=2 (OWASP)")
+
+
+def _insecure(s: Settings) -> Iterator[Problem]:
+    if s.is_development:
+        return
+    if s.frontend_url.startswith("http:"):
+        yield Problem("FRONTEND_URL", "is not https", "reset links travel in clear")
+    if s.expose_password_reset_token:
+        yield Problem("EXPOSE_PASSWORD_RESET_TOKEN", f"is true in {s.app_env}", "never where real accounts live")
+
+
+_ALWAYS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
+    _secret_key,
+    _bootstrap,
+    _argon2,
+    _ports,
+    _folders,
+    _extras,
+)
+_SERVING = (_required_in_production, _exposed_reset_token, _workers_share, _bootstrap_alone)
+_WARNINGS = (_long_access_token, _mail, _ignored, _weak, _insecure)

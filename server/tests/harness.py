@@ -1,0 +1,214 @@
+"""The application under test, in this process, behind a real loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from identry.app import Application
+from identry.core.clock import MovableClock
+from identry.core.ids import uuid7
+from identry.records import memberships, users
+from identry.records.users import User
+from identry.settings import load
+
+PASSWORD = "correct horse battery staple"
+
+SIGNING_PEM = (
+    rsa.generate_private_key(65537, 2048)
+    .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    .decode()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the real engines of this run listen."""
+
+    postgres_url: str
+    redis_url: str
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: pytest keeps Ctrl-C."""
+
+    @asynccontextmanager
+    async def _nothing(self) -> AsyncIterator[None]:
+        yield
+
+    def capture_signals(self) -> Any:
+        import contextlib
+
+        return contextlib.nullcontext()
+
+
+@dataclass(slots=True)
+class Person:
+    """A user made for a test and, after `sign_in`, the tokens of its session."""
+
+    id: UUID
+    email: str
+    password: str
+    access_token: str = ""
+    refresh_token: str = ""
+    session_id: str = ""
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The `Authorization` header of its session."""
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+
+class Harness:
+    """One application on a port, and what a test needs to drive it.
+
+    Attributes:
+        app: the application; `app.engines.db` is its database.
+        clock: moves its time.
+        http: a client bound to it.
+        env: the environment it was built from.
+    """
+
+    def __init__(self, app: Application, clock: MovableClock, base_url: str, env: Mapping[str, str]) -> None:
+        self.app = app
+        self.clock = clock
+        self.base_url = base_url
+        self.env = env
+        self.db = app.engines.db
+        self.http = httpx2.AsyncClient(base_url=base_url, timeout=30)
+        self._password_hash = ""
+
+    async def password_hash(self) -> str:
+        """A hash of `PASSWORD`, made once."""
+        if not self._password_hash:
+            self._password_hash = await self.app.engines.passwords.hash(PASSWORD)
+        return self._password_hash
+
+    async def make_user(self, **fields: Any) -> Person:
+        """A user in the database: active, approved, with `PASSWORD`; `fields` replace those of the row."""
+        now = self.clock.now()
+        user = User(
+            id=uuid7(self.clock),
+            email=f"u-{secrets.token_hex(6)}@example.com",
+            password_hash=await self.password_hash(),
+            full_name="Test Person",
+            global_role="NONE",
+            is_active=True,
+            approval_status="APPROVED",
+            auth_provider="password",
+            phone_number=None,
+            profile_picture_url=None,
+            email_verified=True,
+            mfa_enabled=False,
+            token_version=1,
+            legacy_ids="{}",
+            last_login_at=None,
+            created_at=now,
+            updated_at=now,
+        )
+        user = replace(user, **fields)
+        assert await users.insert(self.db, user)
+        return Person(user.id, user.email, PASSWORD)
+
+    async def join(self, person: Person, company_id: UUID, role: str, *, is_active: bool = True) -> None:
+        """Give a person a role in a company."""
+        now = self.clock.now()
+        await memberships.put_company(
+            self.db, uuid7(self.clock), company_id, person.id, role, is_active=is_active, now=now
+        )
+
+    async def join_unit(
+        self, person: Person, company_id: UUID, unit_id: UUID, role: str, *, is_active: bool = True
+    ) -> None:
+        """Give a person a role in a business unit."""
+        now = self.clock.now()
+        await memberships.put_business_unit(
+            self.db, uuid7(self.clock), company_id, unit_id, person.id, role, is_active=is_active, now=now
+        )
+
+    async def sign_in(self, person: Person) -> Person:
+        """Log in over HTTP; the tokens are stored in `person`."""
+        reply = await self.http.post(
+            "/auth/login",
+            json={"email": person.email, "password": person.password},
+            headers={"X-Forwarded-For": self.fresh_ip()},
+        )
+        assert reply.status_code == 200, reply.text
+        data = reply.json()["data"]
+        person.access_token, person.refresh_token = data["accessToken"], data["refreshToken"]
+        person.session_id = data["sessionId"]
+        return person
+
+    async def signed_in(self, **fields: Any) -> Person:
+        """A new user with a session."""
+        return await self.sign_in(await self.make_user(**fields))
+
+    def fresh_ip(self) -> str:
+        """A client address that no limit has seen (the harness trusts loopback as its proxy)."""
+        return f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+
+    async def audit(self, event: str | None = None, **where: Any) -> list[dict[str, Any]]:
+        """Audit rows, oldest first, of one event and with the given column values."""
+        sql, args = "SELECT * FROM auth_audit_logs WHERE true", []
+        for column, value in {"event": event, **where}.items():
+            if value is not None:
+                args.append(value)
+                sql += f" AND {column} = ${len(args)}"
+        return [dict(row) for row in await self.db.fetch(sql + " ORDER BY id", *args)]
+
+    async def mails(self, to: str) -> list[dict[str, Any]]:
+        """Mail captured for an address, newest first, as `/dev/mail.json` shows it."""
+        reply = await self.http.get("/dev/mail.json")
+        assert reply.status_code == 200, reply.text
+        return [mail for mail in reply.json() if mail["to"] == to]
+
+
+BASE_ENV = {
+    "APP_ENV": "development",
+    "JWT_SIGNING_KEY_PEM": SIGNING_PEM,
+    "SECRET_KEY": "test-" + "k" * 40,
+    "INTERNAL_API_KEY": "internal-" + "a" * 32,
+    "ARGON2_TIME": "1",
+    "ARGON2_MEMORY": "64",
+    "ARGON2_THREADS": "1",
+    "TRUSTED_PROXY_CIDRS": "127.0.0.0/8",
+    "FRONTEND_URL": "https://app.example.com",
+    "PUBLIC_REGISTRATION_ENABLED": "true",
+}
+
+
+@asynccontextmanager
+async def running(servers: Servers, *, redis: bool = True, **env: str) -> AsyncIterator[Harness]:
+    """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin."""
+    environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
+    if redis:
+        environment.setdefault("REDIS_URL", servers.redis_url)
+    clock = MovableClock()
+    app = Application(load(environment), clock)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    config = uvicorn.Config(app, log_config=None, lifespan="on", access_log=False, ws="none", server_header=False)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        if task.done():
+            raise RuntimeError("the application did not start; see the log above")
+        await asyncio.sleep(0.01)
+    port = listener.getsockname()[1]
+    harness = Harness(app, clock, f"http://127.0.0.1:{port}", environment)
+    try:
+        yield harness
+    finally:
+        await harness.http.aclose()
+        server.should_exit = True
+        await task
