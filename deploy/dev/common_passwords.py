@@ -31,6 +31,7 @@ china india france germany england qwer asdf zxcv qaz wsx asd zxc aaa qwe love l
 """.split()
 
 NAMES = """
+anastasia ekaterina yekaterina aleksandra alexandre dmitry evgeniy oksana lyudmila galina
 aaron abigail adam adrian aidan alan albert alberto alejandro alex alexander alexandra alexis alice alicia allison
 amelia amy ana andrea andreas andrei andrey angela angelina angelo anita anna anne annie antonio ariana arthur ashton
 barbara beatrice benjamin bernard bianca brandon brenda brian brianna brittany bruno caleb cameron camille carlos
