@@ -89,7 +89,7 @@ class SigningKeys:
                 await self._add(tx, _row(key, "configured", None, created_at=now, activate_at=now))
 
     async def rotate(self, *, now: bool = False, algorithm: Algorithm = "RS256") -> SigningKey:
-        """Make a managed key: published now, signing once every verifier's cache has it; with `now` signing at once.
+        """Make a managed key: published now, signing once every verifier's cache has it; with `now`, at once.
 
         Raises:
             RotationPending: a key already waits and `now` is not set.
@@ -185,8 +185,12 @@ def _row(
     )
 
 
-def _thumbprint(row: SigningKey) -> str:
-    return jose.thumbprint(msgspec.json.decode(row.public_jwk, type=dict[str, str]))
+def _thumbprint(row: SigningKey) -> str | None:
+    """None for a damaged row: it must not keep every replica from starting."""
+    try:
+        return jose.thumbprint(msgspec.json.decode(row.public_jwk, type=dict[str, str]))
+    except (msgspec.DecodeError, jose.BadKeyError):
+        return None
 
 
 def _as(algorithm: str, spare: PrivateKey) -> PrivateKey:
