@@ -1,16 +1,18 @@
 """A real SMTP server in its own process: the recipient's local part says how it behaves, a folder keeps what it takes.
 
-`python smtp_server.py FOLDER` prints its port, then serves until its stdin closes.
+`python smtp_server.py FOLDER [PEM]` prints its port, then serves until its stdin closes. With PEM (key and certificate)
+a second port speaks TLS from the first byte, the first offers STARTTLS, and both want the login ada / correct-horse.
 """
 
 import asyncio
 import itertools
 import json
+import ssl
 import sys
 from collections import Counter
 from pathlib import Path
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
 class Behaviour:
@@ -49,11 +51,25 @@ class Behaviour:
         return "250 OK"
 
 
+def authenticate(server, session, envelope, mechanism, data) -> AuthResult:
+    return AuthResult(success=data == LoginPassword(b"ada", b"correct-horse"), handled=False)
+
+
 async def main() -> None:
     behaviour = Behaviour(Path(sys.argv[1]))
+    options = {"enable_SMTPUTF8": True, "hostname": "mx.test"}
+    tls = None
+    if len(sys.argv) > 2:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(sys.argv[2])
+        options |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": False}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(behaviour, enable_SMTPUTF8=True, hostname="mx.test"), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    starts = await loop.create_server(lambda: SMTP(behaviour, tls_context=tls, **options), "127.0.0.1", 0)
+    ports = [starts.sockets[0].getsockname()[1]]
+    if tls is not None:
+        whole = await loop.create_server(lambda: SMTP(behaviour, **options), "127.0.0.1", 0, ssl=tls)
+        ports.append(whole.sockets[0].getsockname()[1])
+    print(*ports, flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 

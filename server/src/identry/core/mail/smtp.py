@@ -73,7 +73,8 @@ class SMTPTransport:
     def __init__(self, url: str, *, timeout: float = 15.0) -> None:
         self._server = parse_smtp_url(url)
         self._timeout = timeout
-        self._tls = ssl.create_default_context() if self._server.starttls != "never" or "smtps" in url[:5] else None
+        uses_tls = self._server.implicit_tls or self._server.starttls != "never"
+        self._tls = ssl.create_default_context() if uses_tls else None
 
     async def send(self, message: Message) -> Outcome:
         """Connect, hand over, quit.
