@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from identry.core.limits import Limit
 from identry.web.call import Call
 from identry_kit.apierror import APIError
 
@@ -23,6 +24,23 @@ class Guard(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestHeader:
+    """A request header that the handler reads itself.
+
+    Attributes:
+        name: as documented, for example `x-org`.
+        type: what its text must convert to, for example `UUID`.
+        description: what it selects.
+        required: whether a request without it is refused.
+    """
+
+    name: str
+    type: Any
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One row of the API.
 
@@ -34,7 +52,10 @@ class Operation:
         rule: the row of the authorization matrix that decides who may (empty: the guard alone decides).
         body, query, reply: msgspec structs; `reply` None means raw bytes.
         status: of success.
-        errors: kinds that this operation adds to those that its guard and types imply.
+        also: further success statuses with the same reply, and what each one tells.
+        headers: request headers that the handler reads.
+        limits: what the operation spends; each may answer 429.
+        errors: kinds that this operation adds to those that its guard, types and limits imply.
         description: more than one line, Markdown.
         example: a request body that works.
         enveloped: False for documents that are not wrapped (JWKS, pages).
@@ -54,6 +75,9 @@ class Operation:
     query: type[Any] | None = None
     reply: Any = None
     status: int = 200
+    also: Mapping[int, str] = field(default_factory=dict)
+    headers: tuple[RequestHeader, ...] = ()
+    limits: tuple[Limit, ...] = ()
     errors: tuple[type[APIError], ...] = ()
     description: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,159 @@
+"""What an operation can answer: its success, and every error that its row of the table implies or names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from identry.core.db import Unavailable
+from identry.core.limits import Limit, RateLimited
+from identry.web.errors import InvalidRequest, platform_envelope
+from identry.web.guards import BearerRequired, InternalKeyRequired, SessionRevoked
+from identry.web.openapi.samples import sample
+from identry.web.openapi.schemas import Schema, Schemas
+from identry.web.operations import Guard, Operation
+from identry_kit.apierror import (
+    APIError,
+    Forbidden,
+    GatewayTimeout,
+    Internal,
+    PayloadTooLarge,
+    ServiceUnavailable,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
+
+Kind = type[APIError]
+
+ERROR: Schema = {
+    "description": "Why the request was not done. `code` is stable: branch on it, and show `message` to a person.",
+    "type": "object",
+    "required": ["success", "error"],
+    "additionalProperties": False,
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "additionalProperties": False,
+            "properties": {
+                "code": {"type": "string", "pattern": "^[a-z_]+$"},
+                "message": {"type": "string"},
+                "details": {"type": "object", "description": "Machine-readable, by code; absent when there is nothing."},
+            },
+        },
+    },
+}
+
+_INVALID_DETAILS = {"fields": [{"field": "email", "rule": "required", "message": "is required"}]}
+
+_HEADERS: dict[int, Schema] = {
+    401: {"WWW-Authenticate": {"description": "How to authenticate (RFC 9110 §11.6.1).", "schema": {"type": "string"}}},
+    429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}},
+    503: {"Retry-After": {"description": "Seconds to wait, when known.", "schema": {"type": "integer", "minimum": 1}}},
+}
+
+
+def refusals(operation: Operation) -> list[Kind]:
+    """Every error class that an operation can answer with: by status, first those that the row implies."""
+    kinds = dict.fromkeys([*_implied(operation), *operation.errors])
+    return sorted(kinds, key=lambda kind: kind.status)
+
+
+def _implied(operation: Operation) -> Iterator[Kind]:
+    if operation.body or operation.query or operation.headers or ":uuid}" in operation.path:
+        yield InvalidRequest
+    if operation.body:
+        yield from (PayloadTooLarge, UnsupportedMediaType)
+    if operation.guard in {Guard.TOKEN, Guard.BEARER}:
+        yield from (BearerRequired, SessionRevoked)
+    if operation.guard is Guard.MACHINE:
+        yield InternalKeyRequired
+    if operation.rule:
+        yield Forbidden
+    if operation.limits:
+        yield RateLimited
+    if operation.body or operation.guard is not Guard.PUBLIC:
+        yield Unavailable
+    yield from (Internal, GatewayTimeout)
+
+
+def envelope(kind: Kind) -> dict[str, Any]:
+    """What a client reads when `kind` is raised as it stands; made by the error edge itself."""
+    error = kind.__new__(kind)
+    details = getattr(kind, "example_details", _INVALID_DETAILS if kind is InvalidRequest else None)
+    APIError.__init__(error, details=details)
+    return platform_envelope(error)
+
+
+def error_responses(operation: Operation) -> dict[str, Schema]:
+    """Status → OpenAPI response object, with one example for each different answer."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in refusals(operation):
+        by_status.setdefault(kind.status, []).append(kind)
+    return {str(status): _error_response(status, kinds) for status, kinds in by_status.items()}
+
+
+def _error_response(status: int, kinds: list[Kind]) -> Schema:
+    examples: dict[str, Any] = {}
+    codes: list[str] = []
+    for kind in kinds:
+        value = envelope(kind)
+        if any(example["value"] == value for example in examples.values()):
+            continue
+        code = value["error"]["code"]
+        codes.append(code)
+        name = code if codes.count(code) == 1 else f"{code}_{codes.count(code)}"
+        examples[name] = {"summary": value["error"]["message"], "value": value}
+    enum = {"error": {"properties": {"code": {"enum": list(dict.fromkeys(codes))}}}}
+    response: Schema = {
+        "description": f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
+        "content": {
+            "application/json": {
+                "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, {"properties": enum}]},
+                "examples": examples,
+            }
+        },
+    }
+    if headers := _HEADERS.get(status):
+        response["headers"] = headers
+    return response
+
+
+def success_responses(operation: Operation, schemas: Schemas) -> dict[str, Schema]:
+    """The reply of each success status."""
+    first = HTTPStatus(operation.status).phrase
+    described = {operation.status: first, **operation.also}
+    return {str(status): _success(operation, text, schemas) for status, text in sorted(described.items())}
+
+
+def _success(operation: Operation, description: str, schemas: Schemas) -> Schema:
+    if operation.status == HTTPStatus.NO_CONTENT:
+        return {"description": description}
+    if operation.reply is None:
+        schema: Schema = {"type": "string"} if operation.media_type.startswith("text/") else {}
+        return {"description": description, "content": {operation.media_type: {"schema": schema}}}
+    schema = schemas.of(operation.reply)
+    example = sample(schema, schemas.components)
+    if operation.enveloped:
+        example = {"success": True, "data": example}
+        schema = {
+            "type": "object",
+            "required": ["success", "data"],
+            "additionalProperties": False,
+            "properties": {"success": {"const": True}, "data": schema},
+        }
+    return {"description": description, "content": {operation.media_type: {"schema": schema, "example": example}}}
+
+
+def spoken(limit: Limit) -> str:
+    """A limit in words: `30 per minute`."""
+    units = {1: "second", 60: "minute", 3600: "hour"}
+    seconds = int(limit.window)
+    if seconds in units:
+        return f"{limit.limit} per {units[seconds]}"
+    return f"{limit.limit} in {seconds // 60} minutes" if seconds % 60 == 0 else f"{limit.limit} in {seconds} seconds"
+
+
+__all__ = ["ERROR", "ServiceUnavailable", "TooManyRequests", "envelope", "error_responses", "refusals", "spoken", "success_responses"]

@@ -1,0 +1,211 @@
+"""The whole document: info, security, tags, paths, components."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from identry.web.openapi.answers import ERROR, error_responses, refusals, spoken, success_responses
+from identry.web.openapi.samples import sample
+from identry.web.openapi.schemas import Schema, Schemas
+from identry.web.operations import Guard, Operation
+
+TAGS: Mapping[str, str] = {
+    "Sign in": "Become somebody: a password, and where one is enrolled a second factor, opens a session; a refresh token "
+    "keeps it going; logging out ends it.",
+    "Account": "What the caller is and may do.",
+    "Registration": "New accounts: self-registration with approval by staff, and invitations.",
+    "Password": "A forgotten password is replaced through a mailed link.",
+    "Invitations": "Bring people into a company by mail.",
+    "Users": "Administration of accounts by platform staff and company owners.",
+    "Companies": "Memberships of companies and business units, and what they grant.",
+    "Machines": "For services, with `X-Internal-API-Key`. Mounted only where `INTERNAL_API_KEY` is set.",
+    "Keys": "The public keys that verify access tokens.",
+    "Operations": "For load balancers and monitors.",
+}
+
+_DESCRIPTION = """\
+One place for identity, sessions, tokens, memberships, invitations and audit.
+
+**Try it.** Open *Sign in → `POST /auth/login`*, send your address and password: this page then uses the returned token
+for every further call. Nothing leaves this server.
+
+**Shape.** JSON in, JSON out, camelCase. A success is `{"success": true, "data": …}`, an error
+`{"success": false, "error": {"code", "message", "details"?}}`. Unknown request fields are ignored. Times are RFC 3339
+UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
+
+**Meaning of a status.** `400` the request is malformed · `401` authentication: refresh once, then sign in again ·
+`403` authenticated, not allowed · `409` the state of the target does not allow it · `429` slow down for `Retry-After`
+seconds · `503` cannot be decided now: retry after `Retry-After` seconds.
+"""
+
+_SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
+    Guard.PUBLIC: [],
+    Guard.TOKEN: [{"bearer": []}],
+    Guard.BEARER: [{"bearer": []}],
+    Guard.MACHINE: [{"internalKey": []}],
+}
+
+
+def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of every operation that is not hidden, in the order of the table."""
+    listed = [operation for operation in operations if not operation.hidden]
+    queries = [operation.query for operation in listed]
+    headers = [header.type for operation in listed for header in operation.headers]
+    schemas = Schemas(
+        requests=[*(operation.body for operation in listed), *queries, *headers],
+        replies=[operation.reply for operation in listed],
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in listed:
+        paths.setdefault(template(operation.path), {})[operation.method.lower()] = _operation(operation, schemas)
+    for query in dict.fromkeys(queries):
+        if query is not None:
+            schemas.drop(query)
+    used = dict.fromkeys(operation.tag for operation in listed)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Identry",
+            "version": version,
+            "summary": "The platform surface of a self-hosted identity platform.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This server"}],
+        "tags": [{"name": tag, "description": TAGS[tag]} for tag in sorted(used, key=list(TAGS).index)],
+        "paths": paths,
+        "components": {
+            "schemas": {"Error": ERROR, **schemas.components},
+            "responses": _hoist(paths),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The `accessToken` of a sign-in.",
+                },
+                "internalKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Internal-API-Key",
+                    "description": "One of the keys of `INTERNAL_API_KEY`; for machines, never for a browser.",
+                },
+            },
+        },
+    }
+
+
+def template(path: str) -> str:
+    """`/internal/users/{id:uuid}` → `/internal/users/{id}`."""
+    return re.sub(r":\w+}", "}", path)
+
+
+def operation_id(operation: Operation) -> str:
+    """`POST /auth/login` → `postAuthLogin`, `GET /internal/users/{id:uuid}` → `getInternalUsersById`."""
+    words = re.sub(r"{(\w+)}", r"by_\1", template(operation.path))
+    return operation.method.lower() + "".join(w[0].upper() + w[1:] for w in re.split(r"[^A-Za-z0-9]+", words) if w)
+
+
+def _operation(operation: Operation, schemas: Schemas) -> Schema:
+    described: Schema = {
+        "tags": [operation.tag],
+        "operationId": operation_id(operation),
+        "summary": operation.summary,
+        "description": _description(operation),
+        "security": _SECURITY[operation.guard],
+    }
+    if parameters := [*_path(operation), *_query(operation, schemas), *_headers(operation, schemas)]:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        schema = schemas.of(operation.body)
+        example = dict(operation.example) or sample(schema, schemas.components)
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }
+    described["responses"] = {**success_responses(operation, schemas), **error_responses(operation)}
+    return described
+
+
+def _description(operation: Operation) -> str:
+    parts = [operation.description or f"{operation.summary}."]
+    if operation.limits:
+        parts.append("Limits: " + ", ".join(f"{spoken(limit)} ({limit.name})" for limit in operation.limits) + ".")
+    return "\n\n".join(parts)
+
+
+def _path(operation: Operation) -> list[Schema]:
+    found = []
+    for name, kind in re.findall(r"{(\w+)(?::(\w+))?}", operation.path):
+        schema: Schema = {"type": "string", "format": "uuid"} if kind == "uuid" else {"type": "string", "minLength": 1}
+        found.append(
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": f"The {_words(name)}.",
+                "schema": schema,
+                "example": sample(schema, {}, name),
+            }
+        )
+    return found
+
+
+def _query(operation: Operation, schemas: Schemas) -> list[Schema]:
+    if operation.query is None:
+        return []
+    return [
+        {"name": name, "in": "query", "required": required, "description": _about(name, schema), "schema": schema}
+        for name, schema, required in schemas.fields(operation.query)
+    ]
+
+
+def _headers(operation: Operation, schemas: Schemas) -> list[Schema]:
+    return [
+        {
+            "name": header.name,
+            "in": "header",
+            "required": header.required,
+            "description": header.description,
+            "schema": schemas.of(header.type),
+        }
+        for header in operation.headers
+    ]
+
+
+def _about(name: str, schema: Schema) -> str:
+    return str(schema.pop("description", None) or f"The {_words(name)}.")
+
+
+def _words(name: str) -> str:
+    """`businessUnitId` → `business unit id`."""
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found[1].lower()}", name)
+
+
+def _hoist(paths: Mapping[str, Mapping[str, Schema]]) -> dict[str, Schema]:
+    """Move responses that several operations share into the components; returns those."""
+    uses: dict[str, list[tuple[Schema, str]]] = {}
+    for methods in paths.values():
+        for described in methods.values():
+            responses = described["responses"]
+            for status in [status for status in responses if status >= "400"]:
+                uses.setdefault(repr(responses[status]), []).append((responses, status))
+    shared: dict[str, Schema] = {}
+    for places in uses.values():
+        responses, status = places[0]
+        if len(places) == 1:
+            continue
+        response = responses[status]
+        names = list(response["content"]["application/json"]["examples"])
+        name = unique = f"{status}_" + "_or_".join(names)
+        while unique in shared:
+            unique += "_"
+        shared[name if name not in shared else unique] = response
+        for responses, status in places:
+            responses[status] = {"$ref": f"#/components/responses/{unique}"}
+    return dict(sorted(shared.items()))
+
+
+__all__ = ["TAGS", "document", "operation_id", "refusals", "template"]
