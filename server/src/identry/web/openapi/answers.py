@@ -19,8 +19,6 @@ from identry_kit.apierror import (
     GatewayTimeout,
     Internal,
     PayloadTooLarge,
-    ServiceUnavailable,
-    TooManyRequests,
     UnsupportedMediaType,
 )
 
@@ -155,5 +153,3 @@ def spoken(limit: Limit) -> str:
         return f"{limit.limit} per {units[seconds]}"
     return f"{limit.limit} in {seconds // 60} minutes" if seconds % 60 == 0 else f"{limit.limit} in {seconds} seconds"
 
-
-__all__ = ["ERROR", "ServiceUnavailable", "TooManyRequests", "envelope", "error_responses", "refusals", "spoken", "success_responses"]

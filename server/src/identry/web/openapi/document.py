@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from identry.web.openapi.answers import ERROR, error_responses, refusals, spoken, success_responses
+from identry.web.openapi.answers import ERROR, error_responses, spoken, success_responses
 from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
@@ -207,5 +207,3 @@ def _hoist(paths: Mapping[str, Mapping[str, Schema]]) -> dict[str, Schema]:
             responses[status] = {"$ref": f"#/components/responses/{unique}"}
     return dict(sorted(shared.items()))
 
-
-__all__ = ["TAGS", "document", "operation_id", "refusals", "template"]

@@ -11,6 +11,7 @@ from msgspec import inspect as types
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/"
+_WIRE_NAMES = {"MeView": "MeUser"}
 
 
 class Schemas:
@@ -98,7 +99,7 @@ def _unique(kinds: Iterable[Any]) -> list[Any]:
 
 def _wire_name(name: str) -> str:
     """`UserView` is `User` on the wire (contracts/platform-api.md §3)."""
-    return name.removesuffix("View") or name
+    return _WIRE_NAMES.get(name) or name.removesuffix("View")
 
 
 def _rename(value: Any, names: Mapping[str, str]) -> Any:
