@@ -38,10 +38,10 @@ def publish(values: Mapping[str, str]) -> None:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The variables of a `.env` file, read as data: nothing is executed, nothing expanded.
+    r"""The variables of a `.env` file, read as data: nothing is executed, nothing expanded.
 
     `NAME=value`, `export NAME=value`, `# comment`; 'single' and "double" quotes, both over several lines; in double
-    quotes `\\n \\r \\t \\" \\\\ \\$` are escapes. A later line of the same name wins.
+    quotes `\n \r \t \" \\ \$` are escapes. A later line of the same name wins.
     """
     text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     found: dict[str, str] = {}

@@ -76,11 +76,12 @@ def unread_names(given: Mapping[str, str] | None = None) -> list[Problem]:
     """Variables that look like misspelt ones of ours."""
     names = [variable.name for _, variable in variables_of(Settings)]
     given = environment.variables() if given is None else given
-    found = []
-    for name in sorted(given.keys() - set(names)):
-        if len(name) > 5 and (near := difflib.get_close_matches(name, names, 1, 0.9)) and near[0] not in given:
-            found.append(Problem(name, "is not read", f"did you mean {near[0]}?"))
-    return found
+    near = {name: difflib.get_close_matches(name, names, 1, 0.9) for name in given.keys() - set(names) if len(name) > 5}
+    return [
+        Problem(name, "is not read", f"did you mean {meant[0]}?")
+        for name, meant in sorted(near.items())
+        if meant and meant[0] not in given
+    ]
 
 
 def _gather(env_file: Path | None) -> dict[str, str]:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 - the functions of `group` are dataclasses.field with the documentation attached
 """Every setting of the server: the class that the documents, the checks and the code read."""
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Settings:
         v.line,
         "`development` relaxes what is required below and makes keys of its own. Anything else is production.",
     )
-    host: str = _server("0.0.0.0", v.line, "Address to listen on.")
+    host: str = _server("0.0.0.0", v.line, "Address to listen on.")  # noqa: S104 - the contract's default
     port: int = _server("3097", v.number(0, 65535), "Port to listen on.")
     workers: int = _server("1", v.number(1, 256), "Worker processes of `identry serve`. More than one needs Redis.")
     shutdown_grace: timedelta = _server(

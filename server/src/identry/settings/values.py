@@ -104,7 +104,7 @@ def choice(*words: str) -> Callable[[str], str]:
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)  # Go accepts both mu
 
 
 def duration(low: str, high: str) -> Callable[[str], timedelta]:
@@ -139,7 +139,7 @@ def networks(text: str) -> tuple[Network, ...]:
         try:
             found.append(ipaddress.ip_network(part))
         except ValueError as error:
-            raise ValueError(f"{part!r} is no network in CIDR notation ({error})") from None
+            raise ValueError(f"is no list of networks in CIDR notation: {error}") from None
     return tuple(found)
 
 
@@ -208,7 +208,7 @@ def bare_address(text: str) -> str:
 
 
 def _pem(text: str) -> bytes:
-    """The PEM text with the damage undone that `docker run --env-file` and friends do: quotes kept, `\\n` as text."""
+    r"""The PEM text with the damage undone that `docker run --env-file` and friends do: quotes kept, `\n` as text."""
     plain = text.strip().strip("\"'").replace("\\n", "\n").replace("\r\n", "\n").strip()
     if "$(" in plain or "`" in plain:
         raise ValueError("holds a shell command: the file is data, paste the key itself")
@@ -218,7 +218,7 @@ def _pem(text: str) -> bytes:
 
 
 def private_pem(text: str) -> Secret:
-    """An RSA private key of at least 2048 bits as PEM (PKCS#8 or PKCS#1), line breaks real or as `\\n`."""
+    r"""An RSA private key of at least 2048 bits as PEM (PKCS#8 or PKCS#1), line breaks real or as `\n`."""
     pem = _pem(text)
     if b"PUBLIC KEY" in pem:
         raise ValueError("is a public key; the private one signs")

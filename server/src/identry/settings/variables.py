@@ -34,12 +34,12 @@ class Variable:
     secret: bool = False
 
     def read(self, text: str) -> Any:
-        """The value of `text`, the default's when it is empty or blank."""
-        return self.parse(text.strip() or self.default) if text.strip() or self.default else self.parse("")
+        """The value of `text`, the default's when it is blank. Around a secret, spaces may be part of it."""
+        return self.parse((text if self.secret and text.strip() else text.strip()) or self.default)
 
 
 def group(heading: str) -> Callable[..., Any]:
-    """A function that declares the fields of one heading of a settings class: `port = server("3097", number(…), "…")`."""
+    """A function that declares the fields of one heading: `port: int = server("3097", number(0, 65535), "…")`."""
 
     def declare(default: str, parse: Callable[[str], Any], meaning: str, **more: Any) -> Any:
         def make(name: str) -> Variable:
