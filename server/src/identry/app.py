@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from identry import __version__
 from identry.core import jose, observability, partitions
 from identry.core.address import TrustedProxies
 from identry.core.clock import Clock, SystemClock
@@ -22,12 +23,15 @@ from identry.core.mail import Outbox, Renderer, Sender, choose_transport
 from identry.core.passwords import Argon2Params, Passwords
 from identry.core.secrets import root_secret
 from identry.flows.account import routes as account
+from identry.flows.dev import routes as dev
+from identry.flows.dev.service import Mailbox
 from identry.flows.discovery import routes as discovery
 from identry.flows.health import routes as health
 from identry.flows.login import routes as login
 from identry.flows.login.service import Login
 from identry.flows.logout import routes as logout
 from identry.flows.logout.service import Logout
+from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
 from identry.flows.rotate_keys.service import SigningKeys
@@ -67,6 +71,7 @@ class Engines:
     passwords: Passwords
     audit: Audit
     outbox: Outbox
+    renderer: Renderer
     sender: Sender
     keys: SigningKeys
     configured_key: jose.PrivateKey
@@ -127,6 +132,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         ),
         audit=Audit(clock),
         outbox=outbox,
+        renderer=renderer,
         sender=Sender(
             db,
             transport,
@@ -175,7 +181,7 @@ def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[
         "redis": e.kv.ping if settings.redis_url else None,
         "finance": (lambda: finance.fetchval("SELECT 1")) if (finance := e.finance) else None,
     }
-    return [
+    served = [
         *health.operations(checks, draining),
         *discovery.operations(e.ring),
         *login.operations(
@@ -195,6 +201,9 @@ def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),
     ]
+    if settings.is_development:
+        served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
+    return [*served, *reference.operations(served, version=__version__)]
 
 
 class Application:

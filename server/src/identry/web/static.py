@@ -63,7 +63,13 @@ class StaticFile:
             return await self._answer(call)
 
         return Operation(
-            "GET", self.path, handle, f"The file {self.source.name}", tag="Pages", media_type=self.media_type, hidden=True
+            "GET",
+            self.path,
+            handle,
+            f"The file {self.source.name}",
+            tag="Pages",
+            media_type=self.media_type,
+            hidden=True,
         )
 
     async def _answer(self, call: Call) -> Answer:

@@ -38,7 +38,10 @@ ERROR: Schema = {
             "properties": {
                 "code": {"type": "string", "pattern": "^[a-z_]+$"},
                 "message": {"type": "string"},
-                "details": {"type": "object", "description": "Machine-readable, by code; absent when there is nothing."},
+                "details": {
+                    "type": "object",
+                    "description": "Machine-readable, by code; absent when there is nothing.",
+                },
             },
         },
     },
@@ -152,4 +155,3 @@ def spoken(limit: Limit) -> str:
     if seconds in units:
         return f"{limit.limit} per {units[seconds]}"
     return f"{limit.limit} in {seconds // 60} minutes" if seconds % 60 == 0 else f"{limit.limit} in {seconds} seconds"
-

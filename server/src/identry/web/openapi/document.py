@@ -12,8 +12,8 @@ from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
 
 TAGS: Mapping[str, str] = {
-    "Sign in": "Become somebody: a password, and where one is enrolled a second factor, opens a session; a refresh token "
-    "keeps it going; logging out ends it.",
+    "Sign in": "Become somebody: a password, and where one is enrolled a second factor, opens a session; a refresh "
+    "token keeps it going; logging out ends it.",
     "Account": "What the caller is and may do.",
     "Registration": "New accounts: self-registration with approval by staff, and invitations.",
     "Password": "A forgotten password is replaced through a mailed link.",
@@ -206,4 +206,3 @@ def _hoist(paths: Mapping[str, Mapping[str, Schema]]) -> dict[str, Schema]:
         for responses, status in places:
             responses[status] = {"$ref": f"#/components/responses/{unique}"}
     return dict(sorted(shared.items()))
-
