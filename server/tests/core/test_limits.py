@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from services.redis import RedisServer, free_port
 from structlog.testing import capture_logs
+from tests.services.redis import RedisServer, free_port
 
 from identry.core.clock import MovableClock
-from identry.core.kv import MemoryKV
+from identry.core.kv import KV, MemoryKV
 from identry.core.kv.redis import RedisKV
 from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limit, Limiter, LimiterUnavailable, RateLimited
 
@@ -38,6 +38,10 @@ async def server() -> AsyncIterator[RedisServer]:
 
 def memory() -> MemoryKV:
     return MemoryKV(MovableClock())
+
+
+def limiter_on(kv: KV) -> Limiter:
+    return Limiter(kv, True, fallback=memory())
 
 
 async def spent(limiter: Limiter, limit: Limit, *key: str | None) -> bool:
@@ -112,7 +116,7 @@ async def test_redis_follows_the_definition(server: RedisServer, steps: list[tup
 async def test_several_workers_share_one_limit(server: RedisServer):
     server.flush()
     workers = [RedisKV(server.url) for _ in range(4)]
-    limiters = [Limiter(kv) for kv in workers]
+    limiters = [limiter_on(kv) for kv in workers]
     refused = await asyncio.gather(*(spent(limiters[n % 4], LOGIN, "192.0.2.1") for n in range(200)))
     assert refused.count(False) == LOGIN.limit
     for kv in workers:
@@ -121,7 +125,7 @@ async def test_several_workers_share_one_limit(server: RedisServer):
 
 async def test_a_refusal_says_when_to_come_back():
     clock = MovableClock()
-    limiter = Limiter(MemoryKV(clock))
+    limiter = limiter_on(MemoryKV(clock))
     limit = Limit("x", 1, 60)
     await limiter.spend(limit, "k")
     clock.advance(50.5)
@@ -135,7 +139,7 @@ async def test_a_refusal_says_when_to_come_back():
 
 async def test_a_stranger_cannot_lock_an_owner_out():
     """Failures count for the pair of address and account."""
-    limiter = Limiter(memory())
+    limiter = limiter_on(memory())
     while not await spent(limiter, ACCOUNT_FAILURES, "203.0.113.7", "owner@example.com"):
         pass
     assert not await spent(limiter, ACCOUNT_FAILURES, "192.0.2.1", "owner@example.com")
@@ -143,7 +147,7 @@ async def test_a_stranger_cannot_lock_an_owner_out():
 
 
 async def test_only_failures_count_when_a_success_is_refunded():
-    limiter = Limiter(memory())
+    limiter = limiter_on(memory())
     for _ in range(30):
         await limiter.spend(ACCOUNT_FAILURES, "192.0.2.1", "a@example.com")
         await limiter.refund(ACCOUNT_FAILURES, "192.0.2.1", "a@example.com")
@@ -153,7 +157,7 @@ async def test_only_failures_count_when_a_success_is_refunded():
 
 
 async def test_guesses_in_parallel_stay_within_the_limit():
-    limiter = Limiter(memory())
+    limiter = limiter_on(memory())
 
     async def guess() -> bool:
         if await spent(limiter, ACCOUNT_FAILURES, "192.0.2.1", "a@example.com"):
@@ -165,7 +169,7 @@ async def test_guesses_in_parallel_stay_within_the_limit():
 
 
 async def test_forgetting_gives_every_attempt_back():
-    limiter = Limiter(memory(), fallback=memory())
+    limiter = Limiter(memory(), False, fallback=memory())
     limit = Limit("x", 2, 60)
     while not await spent(limiter, limit, "k"):
         pass
@@ -188,20 +192,20 @@ async def test_forgetting_gives_every_attempt_back():
     ],
 )
 async def test_different_keys_never_meet(one: tuple[str | None, ...], other: tuple[str | None, ...]):
-    limiter = Limiter(memory())
+    limiter = limiter_on(memory())
     limit = Limit("x", 1, 60)
     await limiter.spend(limit, *one)
     await limiter.spend(limit, *other)
 
 
 async def test_addresses_of_one_ipv6_subscriber_count_together():
-    limiter = Limiter(memory())
+    limiter = limiter_on(memory())
     refused = [await spent(limiter, LOGIN, f"2001:db8:1:2:{n:x}::{n:x}") for n in range(1, 200)]
     assert refused.count(False) == LOGIN.limit
 
 
 async def test_the_same_key_under_two_limits_is_two_things():
-    limiter = Limiter(memory())
+    limiter = limiter_on(memory())
     await limiter.spend(Limit("x", 1, 60), "k")
     await limiter.spend(Limit("y", 1, 60), "k")
 
@@ -220,8 +224,8 @@ async def away() -> AsyncIterator[RedisKV]:
     await kv.close()
 
 
-async def test_without_a_fallback_an_outage_refuses_and_says_when_to_come_back(away: RedisKV):
-    limiter = Limiter(away)
+async def test_failing_closed_an_outage_refuses_and_says_when_to_come_back(away: RedisKV):
+    limiter = limiter_on(away)
     for _ in range(5):
         with pytest.raises(LimiterUnavailable) as refusal:
             await limiter.spend(LOGIN, "192.0.2.1")
@@ -231,10 +235,10 @@ async def test_without_a_fallback_an_outage_refuses_and_says_when_to_come_back(a
     await limiter.forget(LOGIN, "192.0.2.1")
 
 
-async def test_with_a_fallback_an_outage_is_bridged_in_process_and_said_once():
+async def test_failing_open_an_outage_is_bridged_in_process_and_said_once():
     server = RedisServer().start()
     kv = RedisKV(server.url, probe_interval=0.1)
-    limiter = Limiter(kv, fallback=memory())
+    limiter = Limiter(kv, False, fallback=memory())
     limit = Limit("x", 3, 60)
     try:
         assert not await spent(limiter, limit, "k")

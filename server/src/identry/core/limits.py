@@ -74,13 +74,13 @@ _UNAVAILABLE_RETRY_AFTER = 2
 class Limiter:
     """Spends limits from `kv`, shared by every worker.
 
-    When `kv` cannot answer, a limiter without `fallback` fails closed (503); with one, an engine in this process, it
-    goes on: each worker then grants the whole limit until `kv` is back. Going over and coming back are logged once.
+    When `kv` cannot answer, `fail_closed` refuses (503). Otherwise `fallback`, an engine in this process, goes on, and
+    each worker grants the whole limit until `kv` is back. Going over and coming back are logged once.
     """
 
-    def __init__(self, kv: KV, fallback: KV | None = None) -> None:
+    def __init__(self, kv: KV, fail_closed: bool, *, fallback: KV) -> None:
         self._kv = kv
-        self._fallback = fallback
+        self._fallback = None if fail_closed else fallback
         self._degraded = False
 
     async def spend(self, limit: Limit, *key: str | None) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from faults.proxy import FaultProxy
-from services.redis import RedisServer, executables
+from tests.faults.proxy import FaultProxy
+from tests.services.redis import RedisServer, executables
 
 from identry.core.clock import MovableClock
 from identry.core.kv import KV, MemoryKV
@@ -14,7 +14,7 @@ ENGINES = ["memory", *executables()]
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[dict[str, RedisServer]]:
+def redis_servers() -> Iterator[dict[str, RedisServer]]:
     """One running server per executable found, shared by the tests that do not hurt it."""
     running = {name: RedisServer(path).start() for name, path in executables().items()}
     yield running
@@ -23,7 +23,7 @@ def servers() -> Iterator[dict[str, RedisServer]]:
 
 
 @pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
+def fragile_redis() -> Iterator[RedisServer]:
     """A server of the test's own, to hurt."""
     server = RedisServer().start()
     yield server
@@ -31,8 +31,8 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def proxy(redis_server: RedisServer) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy("127.0.0.1", redis_server.port) as proxy:
+async def proxy(fragile_redis: RedisServer) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy("127.0.0.1", fragile_redis.port) as proxy:
         yield proxy
 
 
@@ -48,7 +48,7 @@ async def kv(request: pytest.FixtureRequest, clock: MovableClock) -> AsyncIterat
     if request.param == "memory":
         engine = MemoryKV(clock)
     else:
-        server = request.getfixturevalue("servers")[request.param]
+        server = request.getfixturevalue("redis_servers")[request.param]
         server.flush()
         engine = RedisKV(server.url, clock=clock)
     yield engine

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from faults.proxy import FaultProxy, Mode
-from services.redis import RedisServer, executables, free_port
 from structlog.testing import capture_logs
+from tests.faults.proxy import FaultProxy, Mode
+from tests.services.redis import RedisServer, executables, free_port
 
 from identry.core.kv import KVUnavailable
 from identry.core.kv.redis import RedisKV
@@ -60,13 +60,13 @@ FAULTS: dict[str, tuple[Callable[[RedisServer, FaultProxy], object], Callable[[R
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_fails_soon_then_at_once_then_heals_without_restart(
-    redis_server: RedisServer, proxy: FaultProxy, fault: str
+    fragile_redis: RedisServer, proxy: FaultProxy, fault: str
 ):
     break_it, heal_it = FAULTS[fault]
     async with engine(proxy.port) as kv:
         await kv.set("k", b"v", 60)
         with capture_logs() as logs:
-            break_it(redis_server, proxy)
+            break_it(fragile_redis, proxy)
             began = time.monotonic()
             with pytest.raises(KVUnavailable):
                 await kv.get("k")
@@ -81,14 +81,14 @@ async def test_a_fault_fails_soon_then_at_once_then_heals_without_restart(
             await asyncio.sleep(1.5)  # at least one probe finds it still broken
             with pytest.raises(KVUnavailable, match="circuit open"):
                 await kv.ping()
-            heal_it(redis_server, proxy)
+            heal_it(fragile_redis, proxy)
             await until_answered(kv, within=5)
             assert (await kv.hit("k", 1, 60)).allowed
         events = [entry["event"] for entry in logs]
         assert events == ["kv.unavailable", "kv.recovered"], "each is said once"
 
 
-async def test_many_callers_hit_by_one_fault_count_as_one(redis_server: RedisServer, proxy: FaultProxy):
+async def test_many_callers_hit_by_one_fault_count_as_one(fragile_redis: RedisServer, proxy: FaultProxy):
     async with engine(proxy.port) as kv:
         await kv.ping()
         proxy.set(Mode.BLACK_HOLE)
@@ -98,15 +98,15 @@ async def test_many_callers_hit_by_one_fault_count_as_one(redis_server: RedisSer
         await kv.ping()
 
 
-async def test_a_restart_between_two_operations_goes_unnoticed(redis_server: RedisServer):
-    async with engine(redis_server.port) as kv:
+async def test_a_restart_between_two_operations_goes_unnoticed(fragile_redis: RedisServer):
+    async with engine(fragile_redis.port) as kv:
         await kv.hit("k", 5, 60)
-        redis_server.kill()
-        redis_server.start()
+        fragile_redis.kill()
+        fragile_redis.start()
         assert (await kv.hit("k", 5, 60)).remaining == 4
 
 
-async def test_a_reset_under_load_fails_nobody_when_redis_is_there(redis_server: RedisServer, proxy: FaultProxy):
+async def test_a_reset_under_load_fails_nobody_when_redis_is_there(fragile_redis: RedisServer, proxy: FaultProxy):
     async with engine(proxy.port) as kv:
         await kv.ping()
 
@@ -121,33 +121,33 @@ async def test_a_reset_under_load_fails_nobody_when_redis_is_there(redis_server:
         await load
 
 
-async def test_flushing_empties_windows_values_and_scripts_and_breaks_nothing(redis_server: RedisServer):
-    async with engine(redis_server.port) as kv:
+async def test_flushing_empties_windows_values_and_scripts_and_breaks_nothing(fragile_redis: RedisServer):
+    async with engine(fragile_redis.port) as kv:
         await kv.set("k", b"v", 60)
         assert not (await kv.hit("k", 1, 60)).remaining
-        redis_server.flush()
-        redis_server._ask(b"SCRIPT FLUSH\r\n")
+        fragile_redis.flush()
+        fragile_redis._ask(b"SCRIPT FLUSH\r\n")
         assert await kv.get("k") is None
         assert (await kv.hit("k", 1, 60)).allowed
 
 
-async def test_a_subscription_survives_a_restart(redis_server: RedisServer):
+async def test_a_subscription_survives_a_restart(fragile_redis: RedisServer):
     heard: list[bytes] = []
-    async with engine(redis_server.port) as kv:
+    async with engine(fragile_redis.port) as kv:
         await kv.subscribe("news", heard.append)
         await kv.publish("news", b"before")
-        redis_server.kill()
-        redis_server.start()
+        fragile_redis.kill()
+        fragile_redis.start()
         await _publish_until_heard(kv, heard, b"after")
     assert heard[0] == b"before"
 
 
 async def test_a_subscription_notices_that_its_connection_has_gone_silent(
-    redis_server: RedisServer, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+    fragile_redis: RedisServer, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("identry.core.kv.subscriber.IDLE", 0.2)
     heard: list[bytes] = []
-    async with engine(proxy.port) as kv, engine(redis_server.port) as other:
+    async with engine(proxy.port) as kv, engine(fragile_redis.port) as other:
         await kv.subscribe("news", heard.append)
         proxy.set(Mode.BLACK_HOLE)
         await asyncio.sleep(1)
@@ -177,7 +177,7 @@ async def _publish_until_heard(kv: RedisKV, heard: list[bytes], payload: bytes) 
             await asyncio.sleep(0.05)
 
 
-async def test_a_cancelled_caller_does_not_disturb_the_others(redis_server: RedisServer, proxy: FaultProxy):
+async def test_a_cancelled_caller_does_not_disturb_the_others(fragile_redis: RedisServer, proxy: FaultProxy):
     async with engine(proxy.port) as kv:
         await kv.set("a", b"a", 60)
         await kv.set("b", b"b", 60)
@@ -194,7 +194,7 @@ async def test_a_cancelled_caller_does_not_disturb_the_others(redis_server: Redi
 
 
 async def test_commands_in_flight_are_bounded_and_the_surplus_does_not_open_the_breaker(
-    redis_server: RedisServer, proxy: FaultProxy
+    fragile_redis: RedisServer, proxy: FaultProxy
 ):
     async with engine(proxy.port, max_pending=10) as kv:
         await kv.ping()
@@ -206,8 +206,8 @@ async def test_commands_in_flight_are_bounded_and_the_surplus_does_not_open_the_
         await kv.ping()
 
 
-async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_redis(redis_server: RedisServer):
-    async with engine(redis_server.port) as kv:
+async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_redis(fragile_redis: RedisServer):
+    async with engine(fragile_redis.port) as kv:
         await kv.set("k", b"v", 60)
         answer = asyncio.create_task(kv.get("k"))
         await asyncio.sleep(0)
@@ -216,10 +216,10 @@ async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_redis(redis_serve
         assert await answer == b"v"
 
 
-async def test_a_server_that_refuses_writes_opens_the_breaker_until_it_takes_them(redis_server: RedisServer):
-    async with engine(redis_server.port, probe_interval=0.1) as kv:
+async def test_a_server_that_refuses_writes_opens_the_breaker_until_it_takes_them(fragile_redis: RedisServer):
+    async with engine(fragile_redis.port, probe_interval=0.1) as kv:
         await kv.ping()
-        redis_server._ask(b"CONFIG SET maxmemory 1\r\n")
+        fragile_redis._ask(b"CONFIG SET maxmemory 1\r\n")
         for _ in range(3):
             with pytest.raises(KVUnavailable):
                 await kv.set("k", b"v", 60)
@@ -228,20 +228,20 @@ async def test_a_server_that_refuses_writes_opens_the_breaker_until_it_takes_the
         await asyncio.sleep(0.3)
         with pytest.raises(KVUnavailable, match="circuit open"):
             await kv.ping()
-        redis_server._ask(b"CONFIG SET maxmemory 0\r\n")
+        fragile_redis._ask(b"CONFIG SET maxmemory 0\r\n")
         await until_answered(kv, within=5)
 
 
 async def test_a_primary_that_became_a_replica_is_left_for_a_new_connection(
-    redis_server: RedisServer, proxy: FaultProxy
+    fragile_redis: RedisServer, proxy: FaultProxy
 ):
     async with engine(proxy.port) as kv:
         await kv.ping()
         connections = proxy.accepted
-        redis_server._ask(f"REPLICAOF 127.0.0.1 {free_port()}\r\n".encode())
+        fragile_redis._ask(f"REPLICAOF 127.0.0.1 {free_port()}\r\n".encode())
         with pytest.raises(KVUnavailable):
             await kv.set("k", b"v", 60)
-        redis_server._ask(b"REPLICAOF NO ONE\r\n")
+        fragile_redis._ask(b"REPLICAOF NO ONE\r\n")
         await kv.set("k", b"v", 60)
         assert proxy.accepted == connections + 1
 
@@ -271,9 +271,9 @@ async def test_a_password_is_used_and_never_told():
         server.stop()
 
 
-async def test_database_numbers_are_apart(redis_server: RedisServer):
-    async with engine(redis_server.port) as zero:
-        three = RedisKV(f"redis://127.0.0.1:{redis_server.port}/3")
+async def test_database_numbers_are_apart(fragile_redis: RedisServer):
+    async with engine(fragile_redis.port) as zero:
+        three = RedisKV(f"redis://127.0.0.1:{fragile_redis.port}/3")
         await zero.set("k", b"zero", 60)
         assert await three.get("k") is None
         await three.close()
@@ -298,8 +298,8 @@ def test_an_unusable_url_is_refused_without_being_shown(url: str):
 
 
 @pytest.mark.parametrize("name", executables())
-async def test_every_server_at_hand_supports_what_we_use(servers: dict[str, RedisServer], name: str):
-    kv = RedisKV(servers[name].url, prefix="identry:test:")
+async def test_every_server_at_hand_supports_what_we_use(redis_servers: dict[str, RedisServer], name: str):
+    kv = RedisKV(redis_servers[name].url, prefix="identry:test:")
     assert (await kv.hit("k", 1, 0.05)).allowed
     assert not (await kv.hit("k", 1, 0.05)).allowed
     await asyncio.sleep(0.1)

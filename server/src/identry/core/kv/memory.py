@@ -15,8 +15,8 @@ from identry.core.kv.protocol import Callback, Hit
 
 log = structlog.get_logger(__name__)
 
-_NEXT = 1e-6
-"""Seconds after which a hit that is exactly one window old stops counting: the resolution of the Redis engine."""
+_MICRO = 1_000_000
+"""Windows count whole microseconds, as the Redis engine does: a float of seconds would blur their edges."""
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class _Value:
 
 @dataclass(slots=True)
 class _Window:
-    hits: list[float] = field(default_factory=list)  # when, oldest first
+    hits: list[int] = field(default_factory=list)  # when, in microseconds, oldest first
     expires_at: float = 0.0
 
 
@@ -82,12 +82,13 @@ class MemoryKV:
         hits = entry.hits
         # As in the script of the Redis engine: a hit exactly `window` old still counts, and one that lies further
         # ahead than a whole window was left behind by a clock that has since been set back.
-        del hits[bisect_right(hits, now + window) :]
-        del hits[: bisect_left(hits, now - window)]
+        at, span = round(now * _MICRO), round(window * _MICRO)
+        del hits[bisect_right(hits, at + span) :]
+        del hits[: bisect_left(hits, at - span)]
         if len(hits) >= limit:
-            return Hit(False, 0, min(window, hits[len(hits) - limit] + window - now) + _NEXT)
-        insort(hits, now)
-        entry.expires_at = max(entry.expires_at, now + window)
+            return Hit(False, 0, (min(span, hits[len(hits) - limit] + span - at) + 1) / _MICRO)
+        insort(hits, at)
+        entry.expires_at = max(entry.expires_at, now + window + 1)  # a second late: at its edge a hit still counts
         return Hit(True, limit - len(hits), 0.0)
 
     async def refund(self, key: str) -> None:
