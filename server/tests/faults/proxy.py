@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from enum import Enum
 from types import TracebackType
@@ -28,7 +29,7 @@ class Mode(Enum):
 
 
 class FaultProxy:
-    """Listens on a loopback port and forwards to `host:port`, as `mode` says.
+    """Listens on a loopback port and forwards to `host:port`, as `mode` says; with `tls` its clients must speak TLS.
 
     Example:
         async with FaultProxy("127.0.0.1", server.port) as proxy:
@@ -36,8 +37,9 @@ class FaultProxy:
             proxy.set(Mode.BLACK_HOLE)
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._upstream = (host, port)
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -59,7 +61,7 @@ class FaultProxy:
 
     async def start(self) -> None:
         """Listen; `port` says where."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

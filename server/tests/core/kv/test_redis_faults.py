@@ -9,10 +9,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 from tests.faults.proxy import FaultProxy, Mode
+from tests.services.certificates import self_signed
 from tests.services.redis import RedisServer, executables, free_port
 
 from identry.core.kv import KVUnavailable
@@ -269,6 +271,24 @@ async def test_a_password_is_used_and_never_told():
         assert PASSWORD not in repr(logs)
     finally:
         server.stop()
+
+
+async def test_tls_is_spoken_and_the_certificate_is_checked(fragile_redis: RedisServer, tmp_path: Path):
+    context, authority = self_signed(tmp_path)
+    heard: list[bytes] = []
+    async with FaultProxy("127.0.0.1", fragile_redis.port, tls=context) as proxy:
+        kv = RedisKV(f"rediss://127.0.0.1:{proxy.port}/0?ssl_ca_certs={authority}", timeout=1)
+        await kv.subscribe("news", heard.append)
+        await kv.set("k", b"v" * 100_000, 60)
+        assert await kv.get("k") == b"v" * 100_000
+        proxy.set(Mode.CUT)
+        proxy.set(Mode.PASS)
+        await _publish_until_heard(kv, heard, b"after")
+        await kv.close()
+        stranger = RedisKV(f"rediss://127.0.0.1:{proxy.port}/0", timeout=1)
+        with pytest.raises(KVUnavailable):
+            await stranger.get("k")
+        await stranger.close()
 
 
 async def test_database_numbers_are_apart(fragile_redis: RedisServer):
