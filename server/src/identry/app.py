@@ -49,7 +49,7 @@ from identry.web.router import Router
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, Receive, Scope, Send
 from identry_kit.httpware import standard_stack
-from identry_kit.jwtauth import Key, StaticKeys, Verifier
+from identry_kit.jwtauth import Verifier
 
 log = structlog.get_logger("identry.app")
 
@@ -104,17 +104,17 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         logo_url=settings.email_logo_url,
         overrides=settings.email_templates_path,
     )
-    configured_key = jose.load_private_pem(settings.jwt_signing_key_pem.reveal(), settings.jwt_kid)
+    configured_key = jose.load_private_pem(
+        settings.jwt_signing_key_pem.reveal(), settings.jwt_kid, public_pem=settings.jwt_public_key_pem
+    )
     schedule = KeySchedule.of(settings.access_token_ttl)
     sealer = root.sealer("signing-keys")
-    trusted_keys = StaticKeys()
     ring = KeyRing(
         db,
         sealer,
         clock,
         schedule,
         configured=configured_key,
-        on_change=lambda jwks: trusted_keys.replace([Key.from_jwk(jwk) for jwk in jwks]),
     )
     return Engines(
         clock=clock,
@@ -146,7 +146,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         configured_key=configured_key,
         ring=ring,
         verifier=Verifier(
-            trusted_keys,
+            ring,
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             algorithms=jose.ALGORITHMS,

@@ -23,6 +23,9 @@ ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 MIN_RSA_BITS = 2048
 """RFC 7518 §3.3 and NIST SP 800-131A: smaller RSA keys must not be used."""
 
+MAX_RSA_BITS = 8192
+"""Verifiers (`identry_kit.jwtauth`) refuse larger ones, whose only effect would be cost."""
+
 _ES256_FIELD_BYTES = 32
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
@@ -179,8 +182,10 @@ def thumbprint(jwk: Mapping[str, str]) -> str:
 def _signing(key: _Private) -> tuple[Algorithm, Callable[[bytes], bytes]]:
     """The algorithm that `key` is for, and the function from signing input to raw JWS signature."""
     if isinstance(key, rsa.RSAPrivateKey):
-        if key.key_size < MIN_RSA_BITS:
-            raise BadKeyError(f"the RSA key has {key.key_size} bits; at least {MIN_RSA_BITS} are needed")
+        if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+            raise BadKeyError(
+                f"the RSA key has {key.key_size} bits; at least {MIN_RSA_BITS} and at most {MAX_RSA_BITS} are needed"
+            )
         pkcs1, sha256, sign_rsa = padding.PKCS1v15(), hashes.SHA256(), key.sign
         return "RS256", lambda data: sign_rsa(data, pkcs1, sha256)
     if isinstance(key, ed25519.Ed25519PrivateKey):

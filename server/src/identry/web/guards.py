@@ -63,7 +63,7 @@ class Bearer:
             Unauthorized: missing, malformed, forged, expired or foreign token.
             SessionRevoked: its session is marked as ended.
         """
-        claims = self._verifier.verify_now(bearer_token(call))
+        claims = await self._verifier.verify(bearer_token(call))
         if self._marks.is_marked(session_of(claims)):
             raise SessionRevoked
         call.claims = claims

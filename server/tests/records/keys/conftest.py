@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
+import asyncpg
 import pytest
 
 from identry.core import jose
@@ -22,13 +20,15 @@ TTL = timedelta(hours=24)
 SCHEDULE = KeySchedule.of(TTL)
 
 
-@pytest.fixture(scope="module")
-async def url() -> AsyncIterator[str]:
-    path = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    with EmbeddedPostgres(path / "pg", options={"fsync": "off"}) as server:
-        await migrate_up(server.url)
-        yield server.url
-    shutil.rmtree(path)
+@pytest.fixture(scope="session")
+async def url(postgres: EmbeddedPostgres) -> str:
+    """A database of its own: these tests empty the table."""
+    admin = await asyncpg.connect(postgres.url)
+    await admin.execute("CREATE DATABASE keys")
+    await admin.close()
+    url = postgres.url.replace("/identry?", "/keys?")
+    await migrate_up(url)
+    return url
 
 
 @pytest.fixture

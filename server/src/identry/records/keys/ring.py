@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,12 +18,13 @@ import msgspec
 
 from identry.core import jose
 from identry.core.clock import Clock
-from identry.core.db import Executor
+from identry.core.db import Executor, Unavailable
 from identry.core.jose import PrivateKey
 from identry.core.secrets import Sealer, SealError, random_below
 from identry.records.keys import table
 from identry.records.keys.table import KeySchedule, SigningKey
 from identry_kit.apierror import ServiceUnavailable
+from identry_kit.jwtauth import Key
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +48,13 @@ class JwkSet:
 
     Attributes:
         keys: public JWKs, the active one first.
+        verifying: the same, ready to verify with, by kid.
         body: the JSON document.
         etag: strong entity tag of `body`, with its quotes.
     """
 
     keys: tuple[Jwk, ...]
+    verifying: Mapping[str, Key]
     body: bytes
     etag: str
 
@@ -68,7 +71,7 @@ class _View:
 
 
 class KeyRing:
-    """The signing keys of one process.
+    """The signing keys of one process; also the key set (`identry_kit.jwtauth.Keys`) of its own verifier.
 
     Args:
         db: where the rows are.
@@ -76,7 +79,6 @@ class KeyRing:
         clock: the time.
         schedule: how long a superseded key stays published.
         configured: the key of `JWT_SIGNING_KEY_PEM`, adopted before (`flows.rotate_keys`).
-        on_change: called with the published JWKs when they change, for the verifier's key set.
         interval: mean seconds between reloads.
     """
 
@@ -88,7 +90,6 @@ class KeyRing:
         schedule: KeySchedule,
         *,
         configured: PrivateKey | None = None,
-        on_change: Callable[[tuple[Jwk, ...]], None] | None = None,
         interval: float = 10.0,
     ) -> None:
         self._db = db
@@ -96,7 +97,6 @@ class KeyRing:
         self._clock = clock
         self._schedule = schedule
         self._interval = interval
-        self._on_change = on_change
         self._held: dict[str, PrivateKey] = {configured.kid: configured} if configured else {}
         self._unusable: set[str] = set()
         self._rows: list[SigningKey] = []
@@ -104,8 +104,12 @@ class KeyRing:
         self._reloading = asyncio.Lock()
         self._asked_at = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self.failures = 0
         """Reloads that failed since the last one that succeeded."""
+
+    complete = True
+    """No key set but this one decides: what `peek` does not know is not fetched from elsewhere."""
 
     async def load(self) -> None:
         """Read the rows; the previous ones stay when that fails.
@@ -114,7 +118,11 @@ class KeyRing:
             ServiceUnavailable: the database cannot answer.
         """
         async with self._reloading:
-            self._rows = await table.list_all(self._db)
+            try:
+                self._rows = await table.list_all(self._db)
+            except ServiceUnavailable as error:
+                self._outage(error)
+                raise
             for row in self._rows:
                 self._unseal(row)
             self._rebuild(self._clock.now())
@@ -140,16 +148,34 @@ class KeyRing:
         active = self._current().active
         return active.activate_at if active else None
 
-    async def knows(self, kid: str) -> bool:
-        """Whether `kid` is published; an unknown one makes the ring look into the table, at most once a second.
+    @property
+    def kids(self) -> Collection[str]:
+        """The ids of the published keys."""
+        return self.jwks().verifying.keys()
 
-        A replica that was just started with another key signs before this one's next reload.
+    def peek(self, kid: str) -> Key | None:
+        """The published key `kid`, as far as this process knows."""
+        return self._current().jwks.verifying.get(kid)
+
+    async def get(self, kid: str) -> Key | None:
+        """As `peek`; an unknown `kid` makes the ring look into the table first, at most once a second.
+
+        A replica that was just started with another key signs before the next reload here.
+
+        Raises:
+            ServiceUnavailable: unknown, and the database cannot tell.
         """
-        if not _has(self.jwks(), kid) and abs(self._clock.timestamp() - self._asked_at) >= _ASK_AGAIN:
+        if (key := self.peek(kid)) is not None:
+            return key
+        if self._asking is None and abs(self._clock.timestamp() - self._asked_at) >= _ASK_AGAIN:
             self._asked_at = self._clock.timestamp()
-            with suppress(ServiceUnavailable):
-                await self.load()
-        return _has(self.jwks(), kid)
+            self._asking = asyncio.create_task(self.load(), name="key ring look-up")
+            self._asking.add_done_callback(self._asked)
+        if self._asking is not None:
+            await asyncio.shield(self._asking)  # everybody who meets the new kid at once waits for the one look-up
+        elif self.failures:
+            raise Unavailable("the signing keys could not be read")
+        return self.peek(kid)
 
     def start(self) -> None:
         """Reload in the background until `close`."""
@@ -168,11 +194,16 @@ class KeyRing:
             await asyncio.sleep(self._interval * (800 + random_below(401)) / 1000)
             try:
                 await self.load()
-            except ServiceUnavailable as error:
-                self._outage(error)
+            except ServiceUnavailable:
+                continue  # counted and told by load
             except Exception:  # the task must outlive whatever a reload meets
                 _log.exception("reloading the signing keys failed; the known ones stay in use")
                 self.failures += 1
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking = None
+        if not task.cancelled():
+            task.exception()  # told to whoever waits; nobody may be left
 
     def _outage(self, error: ServiceUnavailable) -> None:
         if not self.failures:
@@ -201,7 +232,7 @@ class KeyRing:
         active = table.choose_active(self._rows, self._held.keys(), now)
         published = [row for row in self._rows if row.is_published(now) or row is active]
         published.sort(key=lambda row: row is not active)
-        jwks = _jwk_set([jwk for row in published if (jwk := _public(row)) is not None])
+        jwks = _jwk_set([pair for row in published if (pair := _public(row)) is not None])
         times = {at.timestamp() for row in self._rows for at in (row.activate_at, row.retire_at) if at is not None}
         instant = now.timestamp()
         before = self._view
@@ -212,8 +243,6 @@ class KeyRing:
             signer=self._held[active.kid] if active else None,
             jwks=before.jwks if before.jwks.etag == jwks.etag else jwks,
         )
-        if self._on_change is not None and before.jwks.etag != jwks.etag:
-            self._on_change(jwks.keys)
         return self._view
 
     async def _keep_active_published(self) -> None:
@@ -226,22 +255,19 @@ class KeyRing:
             await table.keep_published(self._db, active.kid, until)
 
 
-def _public(row: SigningKey) -> Jwk | None:
+def _public(row: SigningKey) -> tuple[Jwk, Key] | None:
     """The row's JWK, public members only; None (and a log line) when it is not one, so that it harms no other key."""
     try:
-        jwk: object = msgspec.json.decode(row.public_jwk)
-        if isinstance(jwk, dict):
-            return jose.published_jwk(jwk, row.kid, row.algorithm)
-    except (msgspec.DecodeError, jose.BadKeyError):
-        pass
-    _log.error("the public half of signing key %r is damaged; it is not published", row.kid)
-    return None
+        stored = msgspec.json.decode(row.public_jwk, type=dict[str, object])
+        jwk = jose.published_jwk(stored, row.kid, row.algorithm)
+        return jwk, Key.from_jwk(jwk)
+    except ValueError:
+        _log.error("the public half of signing key %r is damaged; it is not published", row.kid)
+        return None
 
 
-def _jwk_set(keys: list[Jwk]) -> JwkSet:
+def _jwk_set(pairs: list[tuple[Jwk, Key]]) -> JwkSet:
+    keys = tuple(jwk for jwk, _ in pairs)
     body = msgspec.json.encode({"keys": keys})
-    return JwkSet(tuple(keys), body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-
-
-def _has(jwks: JwkSet, kid: str) -> bool:
-    return any(jwk["kid"] == kid for jwk in jwks.keys)
+    verifying = {key.kid: key for _, key in pairs}
+    return JwkSet(keys, verifying, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
