@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from services.redis import RedisServer, free_port
 from structlog.testing import capture_logs
-from tests.services.redis import RedisServer, free_port
 
 from identry.core.clock import MovableClock
 from identry.core.kv import KV, MemoryKV

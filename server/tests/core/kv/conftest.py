@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from tests.faults.proxy import FaultProxy
-from tests.services.redis import RedisServer, executables
+from faults.proxy import FaultProxy
+from services.redis import RedisServer, executables
 
 from identry.core.clock import MovableClock
 from identry.core.kv import KV, MemoryKV

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from faults.proxy import FaultProxy, Mode
+from services.certificates import self_signed
+from services.redis import RedisServer, executables, free_port
 from structlog.testing import capture_logs
-from tests.faults.proxy import FaultProxy, Mode
-from tests.services.certificates import self_signed
-from tests.services.redis import RedisServer, executables, free_port
 
 from identry.core.kv import KVUnavailable
 from identry.core.kv.redis import RedisKV

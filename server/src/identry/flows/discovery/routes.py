@@ -21,7 +21,7 @@ def operations(ring: KeyRing) -> list[Operation]:
             "/.well-known/jwks.json",
             jwks,
             "The public keys that verify access tokens",
-            tag="Discovery",
+            tag="Keys",
             enveloped=False,
             description="Active, upcoming and retiring keys (RFC 7517). Keep it for `max-age`, then `If-None-Match`.",
         )

@@ -1,1 +1,0 @@
-"""Tests of the server: through HTTP and, for the mechanisms in core, directly."""
