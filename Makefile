@@ -38,10 +38,10 @@ check: $(DEV_STAMP) ## format, lint, types, import contracts, generated document
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m identry.web.documents --check
+	$(BIN)/python -m identry.documents --check
 
 docs: $(DEV_STAMP) ## regenerate docs/openapi.yaml, docs/errors.md, docs/configuration.md
-	$(BIN)/python -m identry.web.documents
+	$(BIN)/python -m identry.documents
 
 lock: $(DEV_STAMP) ## resolve the lock files again (names, versions, hashes; no registry address)
 	sh deploy/dev/lock.sh

@@ -54,6 +54,7 @@ class MfaRequired(Forbidden):
 
     code = "mfa_required"
     message = "a second factor is required"
+    example_details = {"mfaToken": "Zk3v0Qy…", "methods": ["totp", "recovery_code"]}  # noqa: RUF012 - never written to
 
 
 class CredentialsChanged(Unauthorized):

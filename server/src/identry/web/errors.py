@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class InvalidRequest(BadRequest):
-    """400 of the platform and browser surfaces: `details.fields` names every faulty field and the rule it breaks."""
+    """400: bad JSON or a field that breaks a rule; `details.fields` names every faulty field and the rule it breaks."""
 
     code = "validation_error"
     message = "the request is not valid"

@@ -32,6 +32,7 @@ class NotReady(ServiceUnavailable):
     """503: a dependency does not answer, or the process is shutting down; `details.checks` says which."""
 
     message = "not ready"
+    example_details = {"checks": {"postgres": "timeout", "redis": "ok", "finance": "not_configured"}}  # noqa: RUF012 - never written to
 
 
 def operations(checks: Mapping[str, Check | None], draining: Callable[[], bool]) -> list[Operation]:

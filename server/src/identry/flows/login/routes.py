@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from identry.core.limits import ACCOUNT_FAILURES, LOGIN
 from identry.flows.login.service import Login, PasswordLoginDisabled, VendorLogin, WrongCredentials
 from identry.signin import AccountInactive, MfaRequired, PendingApproval, RegistrationRejected
 from identry.tokens import TokenPair
@@ -13,7 +14,6 @@ from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import LoginEmail, LoginPassword
 from identry.web.views import UserView
-from identry_kit.apierror import ServiceUnavailable
 
 AccountType = Annotated[
     Literal["", "internal", "auto", "vendor"],
@@ -52,6 +52,7 @@ def operations(login: Login) -> list[Operation]:
             tag="Sign in",
             body=LoginBody,
             reply=LoginReply,
+            limits=(LOGIN, ACCOUNT_FAILURES),
             errors=(
                 WrongCredentials,
                 PendingApproval,
@@ -60,10 +61,9 @@ def operations(login: Login) -> list[Operation]:
                 MfaRequired,
                 PasswordLoginDisabled,
                 VendorLogin,
-                ServiceUnavailable,
             ),
-            description="Limited to 30 tries a minute for each client address, and to 10 failures in 15 minutes for "
-            "each pair of client address and account.",
+            description="`login` counts tries of a client address, `account failures` wrong passwords of a pair of "
+            "client address and account: a stranger cannot lock an owner out.",
             example={"email": "ada@example.com", "password": "correct horse battery"},
         )
     ]

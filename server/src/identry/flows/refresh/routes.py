@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from identry.core.limits import REFRESH
 from identry.flows.refresh.service import InvalidRefreshToken, Refresh, SessionRevoked
 from identry.tokens import TokenPair
 from identry.web.call import Call
@@ -33,6 +34,7 @@ def operations(refresh: Refresh) -> list[Operation]:
             tag="Sign in",
             body=RefreshBody,
             reply=TokenPair,
+            limits=(REFRESH,),
             errors=(InvalidRefreshToken, SessionRevoked),
             description="A token works once. Repeated within `REFRESH_GRACE` (10 s), while its successor is unused, it "
             "returns the same successor; repeated later it ends the session, because somebody else may hold a copy.",

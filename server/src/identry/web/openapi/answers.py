@@ -126,11 +126,11 @@ def success_responses(operation: Operation, schemas: Schemas) -> dict[str, Schem
     """The reply of each success status."""
     first = HTTPStatus(operation.status).phrase
     described = {operation.status: first, **operation.also}
-    return {str(status): _success(operation, text, schemas) for status, text in sorted(described.items())}
+    return {str(status): _success(operation, status, text, schemas) for status, text in sorted(described.items())}
 
 
-def _success(operation: Operation, description: str, schemas: Schemas) -> Schema:
-    if operation.status == HTTPStatus.NO_CONTENT:
+def _success(operation: Operation, status: int, description: str, schemas: Schemas) -> Schema:
+    if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return {"description": description}
     if operation.reply is None:
         schema: Schema = {"type": "string"} if operation.media_type.startswith("text/") else {}

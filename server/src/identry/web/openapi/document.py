@@ -12,16 +12,17 @@ from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
 
 TAGS: Mapping[str, str] = {
-    "Sign in": "Become somebody: a password, and where one is enrolled a second factor, opens a session; a refresh "
-    "token keeps it going; logging out ends it.",
-    "Account": "What the caller is and may do.",
-    "Registration": "New accounts: self-registration with approval by staff, and invitations.",
-    "Password": "A forgotten password is replaced through a mailed link.",
+    "Sign in": "A password, and where one is enrolled a second factor, opens a session; a refresh token keeps it going; "
+    "logging out ends it.",
+    "Account": "Who the caller is and what the caller may do.",
+    "Registration": "New accounts by self-registration, let in by staff.",
+    "Password reset": "A forgotten password is replaced through a mailed link.",
     "Invitations": "Bring people into a company by mail.",
-    "Users": "Administration of accounts by platform staff and company owners.",
-    "Companies": "Memberships of companies and business units, and what they grant.",
+    "Users": "Accounts, administered by platform staff and company owners.",
+    "Companies": "Who belongs to a company or a business unit, and as what.",
+    "Memberships": "What a membership grants.",
     "Machines": "For services, with `X-Internal-API-Key`. Mounted only where `INTERNAL_API_KEY` is set.",
-    "Keys": "The public keys that verify access tokens.",
+    "Discovery": "What verifiers need to know.",
     "Operations": "For load balancers and monitors.",
 }
 
@@ -63,7 +64,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     for query in dict.fromkeys(queries):
         if query is not None:
             schemas.drop(query)
-    used = dict.fromkeys(operation.tag for operation in listed)
+    used = {operation.tag for operation in listed}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -74,7 +75,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This server"}],
-        "tags": [{"name": tag, "description": TAGS[tag]} for tag in sorted(used, key=list(TAGS).index)],
+        "tags": [{"name": tag, "description": text} for tag, text in TAGS.items() if tag in used],
         "paths": paths,
         "components": {
             "schemas": {"Error": ERROR, **schemas.components},
@@ -132,7 +133,7 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
 def _description(operation: Operation) -> str:
     parts = [operation.description or f"{operation.summary}."]
     if operation.limits:
-        parts.append("Limits: " + ", ".join(f"{spoken(limit)} ({limit.name})" for limit in operation.limits) + ".")
+        parts.append("Limits: " + ", ".join(f"{spoken(limit)} ({limit.name.replace('-', ' ')})" for limit in operation.limits) + ".")
     return "\n\n".join(parts)
 
 
@@ -206,3 +207,4 @@ def _hoist(paths: Mapping[str, Mapping[str, Schema]]) -> dict[str, Schema]:
         for responses, status in places:
             responses[status] = {"$ref": f"#/components/responses/{unique}"}
     return dict(sorted(shared.items()))
+

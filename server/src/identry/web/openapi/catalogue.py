@@ -1,0 +1,108 @@
+"""`docs/errors.md`: every error code, when it comes, from where, and what a client does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from identry.web.openapi.answers import Kind, envelope, refusals
+from identry.web.openapi.document import template
+from identry.web.operations import Operation
+from identry.web.router import MethodNotAllowed, UnknownRoute
+
+# What a client does about a code: one answer for each, wherever it comes from.
+ADVICE = {
+    "account_inactive": "Tell the person to ask staff. Do not retry.",
+    "conflict": "Read the target again, show the message, let the person decide.",
+    "expired": "Ask for a new link or invitation.",
+    "forbidden": "Hide or disable the action. Signing in again changes nothing.",
+    "internal_error": "Report it with the `X-Request-ID` of the answer. Retry only what is safe to repeat.",
+    "method_not_allowed": "A bug in the caller: use a method that `Allow` lists.",
+    "mfa_required": "Ask for the second factor and send it with `details.mfaToken` to `POST /auth/mfa/verify`.",
+    "not_found": "The id is wrong, or not for this caller to know. Do not retry.",
+    "not_implemented": "This deployment does not serve it; the message says what is missing.",
+    "password_login_disabled": "Offer single sign-on instead.",
+    "payload_too_large": "A bug in the caller: bodies are limited to 1 MiB.",
+    "pending_approval": "Tell the person that staff still have to approve the account.",
+    "rate_limited": "Wait for `Retry-After` seconds, then try once.",
+    "registration_disabled": "Hide the form: accounts come from staff or by invitation here.",
+    "registration_rejected": "Tell the person to ask staff. Do not retry.",
+    "service_unavailable": "Nothing was decided. Retry after `Retry-After` seconds, with back-off.",
+    "session_revoked": "Drop both tokens and send the person to the sign-in page.",
+    "timeout": "The outcome is unknown: read the target before repeating a write.",
+    "unauthorized": "With an access token: refresh once, then send the person to the sign-in page. At sign-in: show the "
+    "message.",
+    "unsupported_media_type": "A bug in the caller: send `Content-Type: application/json`, uncompressed.",
+    "validation_error": "Show each entry of `details.fields` beside its field; do not retry unchanged.",
+}
+
+_INTRODUCTION = """\
+<!-- Generated from the operation table by `make docs`. Do not edit. -->
+
+# Errors
+
+An error of the platform surface (`/auth/*`, `/internal/*`, health, keys) is
+
+```json
+{"success": false, "error": {"code": "…", "message": "…", "details": {}}}
+```
+
+`code` is stable: branch on it. `message` is for people and may change; at 5xx it is generic, the cause is in the log
+under the answer's `X-Request-ID`. `details` is there only where this page says so. Whatever the code, the status keeps
+its meaning: 401 is a problem of authentication, 403 of authorization, 503 means that nothing could be decided. An outage
+never looks like a wrong password.
+"""
+
+_ANYWHERE = "any other path"
+
+
+def errors_markdown(operations: Iterable[Operation]) -> str:
+    """The text of `docs/errors.md`."""
+    raised: dict[Kind, list[str]] = {UnknownRoute: [_ANYWHERE], MethodNotAllowed: ["any path"]}
+    for operation in operations:
+        if not operation.hidden:
+            for kind in refusals(operation):
+                raised.setdefault(kind, []).append(f"`{operation.method} {template(operation.path)}`")
+    by_code: dict[tuple[int, str], list[Kind]] = {}
+    for kind in sorted(raised, key=lambda kind: (kind.status, kind.code)):
+        by_code.setdefault((kind.status, kind.code), []).append(kind)
+    parts = [_INTRODUCTION, _summary(by_code)]
+    status = 0
+    for (number, code), kinds in by_code.items():
+        if number != status:
+            status = number
+            parts.append(f"## {status} {HTTPStatus(status).phrase}\n")
+        parts.append(_section(code, kinds, raised))
+    return "\n".join(parts)
+
+
+def _summary(by_code: Iterable[tuple[int, str]]) -> str:
+    rows = [f"| {status} | [`{code}`](#{code}) | {_advice(code)} |" for status, code in by_code]
+    return "| status | code | what a client does |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _section(code: str, kinds: list[Kind], raised: dict[Kind, list[str]]) -> str:
+    lines = [f"### `{code}`\n", f"{_advice(code)}\n", "| when | message | from |", "|---|---|---|"]
+    merged: dict[tuple[str, str], list[str]] = {}
+    for kind in kinds:
+        merged.setdefault((when(kind), envelope(kind)["error"]["message"]), []).extend(raised[kind])
+    for (text, message), places in merged.items():
+        lines.append(f"| {_cell(text)} | {_cell(message)} | {', '.join(dict.fromkeys(places))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _advice(code: str) -> str:
+    if code not in ADVICE:
+        raise LookupError(f"say in {__name__}.ADVICE what a client does about {code!r}")
+    return ADVICE[code]
+
+
+def when(kind: Kind) -> str:
+    """The first sentence of an error class's docstring: when it is raised."""
+    first = (kind.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+    text = " ".join(first.split()).removeprefix(f"{kind.status}: ")
+    return text[:1].upper() + text[1:]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
