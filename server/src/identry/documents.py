@@ -59,9 +59,9 @@ class _Dumper(yaml.SafeDumper):
         """Repeat instead of `&id001`."""
         return True
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - as above
         """Indent lists below their key."""
-        super().increase_indent(flow, False)  # type: ignore[no-untyped-call]  # noqa: FBT003
+        super().increase_indent(flow, False)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

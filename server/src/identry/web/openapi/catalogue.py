@@ -30,8 +30,8 @@ ADVICE = {
     "service_unavailable": "Nothing was decided. Retry after `Retry-After` seconds, with back-off.",
     "session_revoked": "Drop both tokens and send the person to the sign-in page.",
     "timeout": "The outcome is unknown: read the target before repeating a write.",
-    "unauthorized": "With an access token: refresh once, then send the person to the sign-in page. At sign-in: show the "
-    "message.",
+    "unauthorized": "With an access token: refresh once, then send the person to the sign-in page. At sign-in: show "
+    "the message.",
     "unsupported_media_type": "A bug in the caller: send `Content-Type: application/json`, uncompressed.",
     "validation_error": "Show each entry of `details.fields` beside its field; do not retry unchanged.",
 }
@@ -49,8 +49,8 @@ An error of the platform surface (`/auth/*`, `/internal/*`, health, keys) is
 
 `code` is stable: branch on it. `message` is for people and may change; at 5xx it is generic, the cause is in the log
 under the answer's `X-Request-ID`. `details` is there only where this page says so. Whatever the code, the status keeps
-its meaning: 401 is a problem of authentication, 403 of authorization, 503 means that nothing could be decided. An outage
-never looks like a wrong password.
+its meaning: 401 is a problem of authentication, 403 of authorization, 503 means that nothing could be decided. An
+outage never looks like a wrong password.
 """
 
 _ANYWHERE = "any other path"

@@ -12,8 +12,8 @@ from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
 
 TAGS: Mapping[str, str] = {
-    "Sign in": "A password, and where one is enrolled a second factor, opens a session; a refresh token keeps it going; "
-    "logging out ends it.",
+    "Sign in": "A password, and where one is enrolled a second factor, opens a session; a refresh token keeps it "
+    "going, logging out ends it.",
     "Account": "Who the caller is and what the caller may do.",
     "Registration": "New accounts by self-registration, let in by staff.",
     "Password reset": "A forgotten password is replaced through a mailed link.",
@@ -133,7 +133,11 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
 def _description(operation: Operation) -> str:
     parts = [operation.description or f"{operation.summary}."]
     if operation.limits:
-        parts.append("Limits: " + ", ".join(f"{spoken(limit)} ({limit.name.replace('-', ' ')})" for limit in operation.limits) + ".")
+        parts.append(
+            "Limits: "
+            + ", ".join(f"{spoken(limit)} ({limit.name.replace('-', ' ')})" for limit in operation.limits)
+            + "."
+        )
     return "\n\n".join(parts)
 
 
@@ -207,4 +211,3 @@ def _hoist(paths: Mapping[str, Mapping[str, Schema]]) -> dict[str, Schema]:
         for responses, status in places:
             responses[status] = {"$ref": f"#/components/responses/{unique}"}
     return dict(sorted(shared.items()))
-
