@@ -124,7 +124,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         else None,
         kv=kv,
         marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
-        limiter=Limiter(kv, None if settings.rate_limit_fail_closed_login else MemoryKV(clock)),
+        limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=MemoryKV(clock)),
         passwords=Passwords(
             Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
             threads=settings.hashing_threads,
