@@ -27,6 +27,10 @@ _OUTAGES: tuple[type[BaseException], ...] = (
 )
 
 
+Duplicate = asyncpg.UniqueViolationError
+"""A row with this unique value exists; catch it outside the transaction that it ended."""
+
+
 class Unavailable(ServiceUnavailable):
     """PostgreSQL cannot answer now: 503 with `Retry-After: 1`."""
 

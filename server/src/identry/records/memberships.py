@@ -49,6 +49,40 @@ class BusinessUnitMembership:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What a user is in a company and in one of its business units; None: no membership there."""
+
+    company: CompanyMembership | None
+    unit: BusinessUnitMembership | None
+
+    @property
+    def company_role(self) -> str | None:
+        """The company role that counts: only while the membership is active."""
+        return self.company.role if self.company and self.company.is_active else None
+
+    @property
+    def unit_role(self) -> str | None:
+        """The business-unit role that counts: only while it and the company membership are active."""
+        return self.unit.role if self.unit and self.unit.is_active and self.company_role else None
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What a company membership was granted and may hand on; the field order is that of `GRANT_COLUMNS`."""
+
+    modules: list[str]
+    permissions: list[str]
+    can_manage_users: bool
+    can_buy_addons: bool
+    grantable_modules: list[str]
+    grantable_permissions: list[str]
+    access_version: int
+
+
+GRANT_COLUMNS = (
+    "modules, permissions, can_manage_users, can_buy_addons, grantable_modules, grantable_permissions, access_version"
+)
 COMPANY_COLUMNS = "id, user_id, company_id, role, is_active, created_at, updated_at"
 BUSINESS_UNIT_COLUMNS = "id, user_id, company_id, business_unit_id, role, is_active, created_at, updated_at"
 
@@ -58,6 +92,19 @@ async def find_company(db: Executor, company_id: UUID, user_id: UUID) -> Company
     sql = f"SELECT {COMPANY_COLUMNS} FROM company_memberships WHERE company_id = $1 AND user_id = $2"  # noqa: S608
     row = await db.fetchrow(sql, company_id, user_id)
     return CompanyMembership(*row) if row else None
+
+
+async def roles_in(db: Executor, user_id: UUID, company_id: UUID, business_unit_id: UUID | None = None) -> Roles:
+    """What a user is in a company and, when one is named, in its business unit."""
+    company = await find_company(db, company_id, user_id)
+    if company is None or business_unit_id is None:
+        return Roles(company, None)
+    sql = f"""
+        SELECT {BUSINESS_UNIT_COLUMNS} FROM business_unit_memberships
+        WHERE company_id = $1 AND business_unit_id = $2 AND user_id = $3
+    """  # noqa: S608 - constant columns
+    row = await db.fetchrow(sql, company_id, business_unit_id, user_id)
+    return Roles(company, BusinessUnitMembership(*row) if row else None)
 
 
 async def companies_of(db: Executor, user_id: UUID) -> list[CompanyMembership]:
@@ -119,15 +166,53 @@ async def put_business_unit(
     return membership, membership.id == membership_id
 
 
-async def lock_active_owners(tx: Executor, company_id: UUID) -> list[UUID]:
-    """The user ids of a company's active OWNERs (with an account that may act); their rows stay locked."""
+async def companies_solely_owned_by(tx: Executor, user_id: UUID) -> list[UUID]:
+    """The companies that would be left without an active OWNER if this user could not act any more."""
     rows = await tx.fetch(
         """
-        SELECT m.user_id FROM company_memberships m JOIN users u ON u.id = m.user_id
-        WHERE m.company_id = $1 AND m.role = 'OWNER' AND m.is_active AND u.is_active
-          AND u.approval_status = 'APPROVED'
-        ORDER BY m.user_id FOR UPDATE OF m
+        SELECT m.company_id FROM company_memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.user_id = $1 AND m.role = 'OWNER' AND m.is_active AND u.is_active AND u.approval_status = 'APPROVED'
+          AND NOT EXISTS (
+              SELECT FROM company_memberships o JOIN users ou ON ou.id = o.user_id
+              WHERE o.company_id = m.company_id AND o.user_id <> m.user_id AND o.role = 'OWNER' AND o.is_active
+                AND ou.is_active AND ou.approval_status = 'APPROVED')
         """,
-        company_id,
+        user_id,
     )
-    return [row["user_id"] for row in rows]
+    return [row["company_id"] for row in rows]
+
+
+async def grants_of(db: Executor, company_id: UUID, user_id: UUID) -> Grants | None:
+    """What a membership (active or not) was granted, or None without one."""
+    sql = f"SELECT {GRANT_COLUMNS} FROM company_memberships WHERE company_id = $1 AND user_id = $2"  # noqa: S608
+    row = await db.fetchrow(sql, company_id, user_id)
+    return Grants(*row) if row else None
+
+
+async def put_grants(tx: Executor, company_id: UUID, user_id: UUID, grants: Grants, now: datetime) -> Grants:
+    """Replace what a membership was granted; its `access_version` goes up by one (the one given is ignored).
+
+    Raises:
+        LookupError: no such membership.
+    """
+    sql = f"""
+        UPDATE company_memberships
+        SET modules = $3, permissions = $4, can_manage_users = $5, can_buy_addons = $6, grantable_modules = $7,
+            grantable_permissions = $8, access_version = access_version + 1, updated_at = $9
+        WHERE company_id = $1 AND user_id = $2 RETURNING {GRANT_COLUMNS}
+    """  # noqa: S608 - constant columns
+    row = await tx.fetchrow(
+        sql,
+        company_id,
+        user_id,
+        grants.modules,
+        grants.permissions,
+        grants.can_manage_users,
+        grants.can_buy_addons,
+        grants.grantable_modules,
+        grants.grantable_permissions,
+        now,
+    )
+    if row is None:
+        raise LookupError(f"no membership of {user_id} in {company_id}")
+    return Grants(*row)

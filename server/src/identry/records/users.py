@@ -111,6 +111,15 @@ async def lock(tx: Executor, user_id: UUID) -> User | None:
     return User(*row) if row else None
 
 
+async def lock_all(tx: Executor, *user_ids: UUID) -> dict[UUID, User]:
+    """Those users that exist, their rows locked in one order, so that two such calls never wait for each other.
+
+    The row of a user is the lock of everything that says what the user may do: memberships change only under it.
+    """
+    sql = f"SELECT {COLUMNS} FROM users WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608 - constant
+    return {row["id"]: User(*row) for row in await tx.fetch(sql, list(set(user_ids)))}
+
+
 async def insert(tx: Executor, user: User) -> bool:
     """Store a new user; False when the address is taken (nothing is written then)."""
     return affected(await tx.execute(_INSERT, *(getattr(user, f.name) for f in fields(user)))) == 1
@@ -120,7 +129,7 @@ async def update(tx: Executor, user_id: UUID, changes: dict[str, Any], *, now: d
     """Write `changes` (names from `CHANGEABLE`); with `bump` every token issued so far becomes void.
 
     Raises:
-        asyncpg.UniqueViolationError: the new address is taken.
+        Duplicate: the new address is taken.
         LookupError: no such user.
     """
     if unknown := changes.keys() - CHANGEABLE:
@@ -141,13 +150,22 @@ async def touch_login(tx: Executor, user_id: UUID, now: datetime) -> None:
     await tx.execute("UPDATE users SET last_login_at = $2 WHERE id = $1", user_id, now)
 
 
-async def count_active_superadmins(tx: Executor) -> int:
-    """How many accounts could still administer the platform; their rows are locked, so the count holds."""
-    rows = await tx.fetch(
+_LAST_OF_ITS_KIND = 0x1DE17
+"""The transaction lock of whoever may be about to remove the last administrator of a company or of the platform."""
+
+
+async def lock_last_of_its_kind(tx: Executor) -> None:
+    """Let only one transaction at a time ask "is this the last one?"; taken after every row lock, held to the end."""
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _LAST_OF_ITS_KIND)
+
+
+async def is_only_active_superadmin(tx: Executor, user_id: UUID) -> bool:
+    """Whether nobody could administer the platform if this user could not; the lock above makes the answer hold."""
+    only: bool = await tx.fetchval(
         """
-        SELECT id FROM users
+        SELECT count(*) = 1 AND bool_and(id = $1) FROM users
         WHERE global_role = 'PLATFORM_SUPERADMIN' AND is_active AND approval_status = 'APPROVED'
-        ORDER BY id FOR UPDATE
-        """
+        """,
+        user_id,
     )
-    return len(rows)
+    return bool(only)
