@@ -146,12 +146,8 @@ MATRIX: Mapping[str, Row] = {
         OWNER=rules.OWN_MEMBER_ONLY,
         ADMIN=rules.OWN_MEMBER_ONLY,
     ),
-    "users.delete": _row(
-        "DELETE /internal/users/{id}", _ACCOUNT, SA=rules.NOT_SELF, AD=rules.NOT_SELF_BELOW_ADMINS
-    ),
-    "company_users.list": _row(
-        "GET company users", SA=YES, AD=YES, MO=YES, OWNER=YES, ADMIN=YES, MANAGER=YES
-    ),
+    "users.delete": _row("DELETE /internal/users/{id}", _ACCOUNT, SA=rules.NOT_SELF, AD=rules.NOT_SELF_BELOW_ADMINS),
+    "company_users.list": _row("GET company users", SA=YES, AD=YES, MO=YES, OWNER=YES, ADMIN=YES, MANAGER=YES),
     "company_memberships.put": _row(
         "POST company membership",
         (MEMBER_NOT_ABOVE, NO_HIGHER_COMPANY_ROLE, NO_SELF_RAISE),
@@ -160,9 +156,7 @@ MATRIX: Mapping[str, Row] = {
         OWNER=YES,
         ADMIN=rules.BELOW_OWNER,
     ),
-    "unit_users.list": _row(
-        "GET BU users", SA=YES, AD=YES, MO=YES, OWNER=YES, ADMIN=YES, MANAGER=YES, UNIT=YES
-    ),
+    "unit_users.list": _row("GET BU users", SA=YES, AD=YES, MO=YES, OWNER=YES, ADMIN=YES, MANAGER=YES, UNIT=YES),
     "unit_memberships.put": _row(
         "POST BU membership",
         (MEMBER_NOT_ABOVE, NO_HIGHER_UNIT_ROLE, NO_SELF_RAISE_IN_UNIT),
@@ -201,4 +195,3 @@ FIELD_ROWS: Mapping[str, str] = {
     "profilePictureUrl": "users.update.profile",
 }
 """The fields of a PATCH that a row of their own opens to more callers than "any field" does."""
-

@@ -92,9 +92,7 @@ def _grants_what_was_delegated(s: Situation) -> bool:
 
 
 YES = Rule("yes", "your role is one of those that may", lambda _: True)
-NONE_OR_MODERATOR = Rule(
-    "none-or-moderator", "globalRole is NONE or PLATFORM_MODERATOR", _gives_what_admins_give
-)
+NONE_OR_MODERATOR = Rule("none-or-moderator", "globalRole is NONE or PLATFORM_MODERATOR", _gives_what_admins_give)
 BELOW_ADMINS = Rule(
     "below-admins",
     "the account is neither PLATFORM_SUPERADMIN nor PLATFORM_ADMIN, and globalRole becomes NONE or PLATFORM_MODERATOR",

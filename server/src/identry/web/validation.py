@@ -51,6 +51,14 @@ def line(value: str) -> str:
     return text
 
 
+def search_text(value: str) -> str:
+    """A text to look for: trimmed, without control characters; empty looks for nothing in particular."""
+    text = value.strip()
+    if _CONTROL.search(text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
 def phone(value: str) -> str | None:
     """Digits with the usual separators, or None for an empty string."""
     text = value.strip()
@@ -84,6 +92,7 @@ WebUrl = Annotated[str, Meta(max_length=2048, extra={"check": web_url}, examples
 LoginPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, examples=["correct horse battery"])]
 NewPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, examples=["correct horse battery"])]
 OpaqueToken = Annotated[str, Meta(min_length=1, max_length=1024, extra={"check": secret})]
+SearchText = Annotated[str, Meta(max_length=200, extra={"check": search_text}, examples=["ada"])]
 Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["MANAGER"])]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from identry.records.memberships import BusinessUnitMembership, CompanyMembership
 from identry.records.users import User
 
 
@@ -57,6 +59,11 @@ class CompanyMembershipView(msgspec.Struct, rename="camel", frozen=True):
     created_at: datetime
     updated_at: datetime
 
+    @classmethod
+    def of(cls, row: CompanyMembership) -> CompanyMembershipView:
+        """The view of a row."""
+        return cls(row.id, row.company_id, row.role, row.is_active, row.created_at, row.updated_at)
+
 
 class BusinessUnitMembershipView(msgspec.Struct, rename="camel", frozen=True):
     """`BusinessUnitMembership`: the role of a user in a business unit of a company."""
@@ -68,6 +75,13 @@ class BusinessUnitMembershipView(msgspec.Struct, rename="camel", frozen=True):
     is_active: bool
     created_at: datetime
     updated_at: datetime
+
+    @classmethod
+    def of(cls, row: BusinessUnitMembership) -> BusinessUnitMembershipView:
+        """The view of a row."""
+        return cls(
+            row.id, row.company_id, row.business_unit_id, row.role, row.is_active, row.created_at, row.updated_at
+        )
 
 
 class MeView(UserView, rename="camel", frozen=True, kw_only=True):
@@ -83,6 +97,26 @@ class MeView(UserView, rename="camel", frozen=True, kw_only=True):
             *_common(user),
             company_memberships=[CompanyMembershipView(*row) for row in companies],
             business_unit_memberships=[BusinessUnitMembershipView(*row) for row in business_units],
+        )
+
+
+class StaffMeView(StaffUserView, rename="camel", frozen=True, kw_only=True):
+    """`MeUser` on `/internal`: an account as administrators see it, with memberships."""
+
+    company_memberships: list[CompanyMembershipView]
+    business_unit_memberships: list[BusinessUnitMembershipView]
+
+    @classmethod
+    def with_memberships(
+        cls, user: User, companies: Iterable[CompanyMembership], business_units: Iterable[BusinessUnitMembership]
+    ) -> StaffMeView:
+        """The view of a user and of those memberships that the reader may see."""
+        return cls(
+            *_common(user),
+            legacy_ids=msgspec.Raw(user.legacy_ids),
+            token_version=user.token_version,
+            company_memberships=[CompanyMembershipView.of(row) for row in companies],
+            business_unit_memberships=[BusinessUnitMembershipView.of(row) for row in business_units],
         )
 
 

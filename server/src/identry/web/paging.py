@@ -1,0 +1,21 @@
+"""Pages of a list in a query string, by the kit's rules: what is not a page number counts as the default."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from identry_kit import pagination
+
+_INTEGER = {"type": "integer", "minimum": 1}
+
+Page = Annotated[str, Meta(description="From 1.", extra_json_schema={**_INTEGER, "default": 1})]
+PageSize = Annotated[
+    str, Meta(description="At most 100; more counts as 100.", extra_json_schema={**_INTEGER, "default": 20})
+]
+
+
+def page_of(page: str, page_size: str) -> pagination.PageParams:
+    """The page of a decoded query; it never fails (contracts/kit.md §7)."""
+    return pagination.parse({"page": page, "pageSize": page_size})
