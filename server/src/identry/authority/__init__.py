@@ -15,6 +15,7 @@ from identry.authority.decision import (
     require_standing,
     require_update,
     sees_absence,
+    still_acting,
     update_refusal,
 )
 from identry.authority.matrix import FIELD_ROWS, MATRIX, Column, columns_of
@@ -40,5 +41,6 @@ __all__ = [
     "require_standing",
     "require_update",
     "sees_absence",
+    "still_acting",
     "update_refusal",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from identry.authority.matrix import FIELD_ROWS, MATRIX, PLATFORM, columns_of
 from identry.authority.situation import Actor, Situation
+from identry.records.users import ApprovalStatus, User
 from identry_kit.apierror import Conflict, Forbidden
 
 
@@ -93,6 +94,17 @@ def sees_absence(rows: Iterable[str], actor: Actor) -> bool:
     """Whether the caller may learn that an account does not exist (404): platform staff with a cell; others get 403."""
     wanted = {column for row in rows for column in MATRIX[row].cells}
     return bool(columns_of(actor) & wanted & PLATFORM)
+
+
+def still_acting(caller: User | None) -> User:
+    """The caller's row as it is under the lock of a transaction.
+
+    Raises:
+        NotAllowed: deactivated, rejected or deleted since the request began.
+    """
+    if caller is None or not caller.is_active or caller.approval_status != ApprovalStatus.APPROVED:
+        raise NotAllowed
+    return caller
 
 
 def keep_last(*, superadmin: bool = False, owner: bool = False) -> None:

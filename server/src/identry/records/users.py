@@ -75,6 +75,9 @@ _INSERT = f"""
     ON CONFLICT (email) DO NOTHING
 """  # noqa: S608 - constant column names
 
+SEARCHED = "(email || E'\\n' || full_name)"
+"""What a search looks into; no text to look for holds a line feed. An index on exactly this expression speeds it up."""
+
 CHANGEABLE = frozenset(
     {
         "email",
@@ -90,6 +93,12 @@ CHANGEABLE = frozenset(
         "mfa_enabled",
     }
 )
+
+
+def containing(text: str) -> str:
+    """The ILIKE pattern for "contains this text"; `%`, `_` and the backslash stand for themselves."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 async def find(db: Executor, user_id: UUID) -> User | None:

@@ -93,7 +93,7 @@ LoginPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, ex
 NewPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, examples=["correct horse battery"])]
 OpaqueToken = Annotated[str, Meta(min_length=1, max_length=1024, extra={"check": secret})]
 SearchText = Annotated[str, Meta(max_length=200, extra={"check": search_text}, examples=["ada"])]
-Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$", examples=["MANAGER"])]
+Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$(?!\n)", examples=["MANAGER"])]
 
 
 @cache

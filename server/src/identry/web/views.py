@@ -100,6 +100,18 @@ class MeView(UserView, rename="camel", frozen=True, kw_only=True):
         )
 
 
+    @classmethod
+    def with_memberships(
+        cls, user: User, companies: Iterable[CompanyMembership], business_units: Iterable[BusinessUnitMembership]
+    ) -> MeView:
+        """The view of a user and of records of its memberships."""
+        return cls(
+            *_common(user),
+            company_memberships=[CompanyMembershipView.of(row) for row in companies],
+            business_unit_memberships=[BusinessUnitMembershipView.of(row) for row in business_units],
+        )
+
+
 class StaffMeView(StaffUserView, rename="camel", frozen=True, kw_only=True):
     """`MeUser` on `/internal`: an account as administrators see it, with memberships."""
 

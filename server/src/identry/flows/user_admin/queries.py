@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from identry.core.db import Executor
-from identry.records.users import COLUMNS, User
+from identry.records.users import COLUMNS, SEARCHED, User, containing
 
 SORTS = {
     "createdAt": "created_at, id",
@@ -27,7 +27,7 @@ _CONDITIONS = {
     "global_role": "global_role = $?",
     "auth_provider": "auth_provider = $?",
     "company_id": "EXISTS (SELECT FROM company_memberships m WHERE m.company_id = $? AND m.user_id = users.id)",
-    "search": "(email || E'\\n' || full_name) ILIKE $?",
+    "search": f"{SEARCHED} ILIKE $?",
 }
 
 
@@ -41,12 +41,6 @@ class Filters:
     global_role: str | None = None
     auth_provider: str | None = None
     company_id: UUID | None = None
-
-
-def contains(text: str) -> str:
-    """A LIKE pattern for "contains this text"; `%`, `_` and the backslash stand for themselves."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 async def page(db: Executor, filters: Filters, sort: str, limit: int, offset: int) -> tuple[list[User], int]:
@@ -69,6 +63,6 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         value = getattr(filters, name)
         if value is None:
             continue
-        values.append(contains(value) if name == "search" else value)
+        values.append(containing(value) if name == "search" else value)
         conditions.append(condition.replace("$?", f"${len(values)}"))
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), values

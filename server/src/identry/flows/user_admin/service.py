@@ -240,7 +240,7 @@ class UserAdmin:
     async def _locked_scope(self, tx: Executor, rows: tuple[str, ...], caller: User, user_id: UUID) -> Scope:
         """`_scope` of rows that stay locked: neither roles nor state of the two can change before the commit."""
         locked = await users.lock_all(tx, caller.id, user_id)
-        return await self._scope(tx, rows, _still_acting(locked.get(caller.id)), user_id)
+        return await self._scope(tx, rows, authority.still_acting(locked.get(caller.id)), user_id)
 
     def _judge(self, password: str, email: str) -> None:
         faults = self._passwords.check_policy(password, email, self._min_password_length)
@@ -276,17 +276,6 @@ class UserAdmin:
 
 
 def _require_create(caller: User | None, new: NewUser) -> None:
-    caller = _still_acting(caller)
+    caller = authority.still_acting(caller)
     actor = authority.Actor(caller.id, caller.global_role)
     authority.require("users.create", Situation(actor, wanted=Wanted(global_role=new.global_role)))
-
-
-def _still_acting(caller: User | None) -> User:
-    """The caller's row as it is under the lock.
-
-    Raises:
-        NotAllowed: deactivated or deleted since the request began.
-    """
-    if caller is None or not caller.is_active or caller.approval_status != users.ApprovalStatus.APPROVED:
-        raise authority.NotAllowed
-    return caller

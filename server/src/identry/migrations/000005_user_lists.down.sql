@@ -1,0 +1,2 @@
+DROP INDEX IF EXISTS users_searched;
+DROP INDEX IF EXISTS users_staff;
