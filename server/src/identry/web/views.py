@@ -99,7 +99,6 @@ class MeView(UserView, rename="camel", frozen=True, kw_only=True):
             business_unit_memberships=[BusinessUnitMembershipView(*row) for row in business_units],
         )
 
-
     @classmethod
     def with_memberships(
         cls, user: User, companies: Iterable[CompanyMembership], business_units: Iterable[BusinessUnitMembership]

@@ -96,14 +96,14 @@ def operations(admin: AccessAdmin) -> list[Operation]:
             "/internal/companies/{companyId:uuid}/users/{userId:uuid}/grants",
             put,
             "Replace what a member was granted",
-            tag="Memberships",
+            tag="Companies",
             guard=Guard.BEARER,
             rule="grants.put",
             body=GrantsBody,
             reply=GrantsReply,
             errors=(NotAllowed, MemberUnknown, ServiceUnavailable),
-            description="Each set that is sent replaces the one before; one that is left out stays. `accessVersion` goes "
-            "up by one. A value outside what the caller may grant is a 403.",
+            description="Each set that is sent replaces the one before; one left out stays. `accessVersion` goes up by "
+            "one. A value outside what the caller may grant is a 403.",
             example={
                 "modules": ["finance"],
                 "permissions": ["finance.expense.create"],

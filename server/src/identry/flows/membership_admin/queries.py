@@ -23,16 +23,17 @@ def _prefixed(alias: str, columns: str) -> str:
 
 
 _SELECT = f"SELECT {_prefixed('u', COLUMNS)}, {_prefixed('m', COMPANY_COLUMNS)}"
-_OF_COMPANY = """
+_FOUND = f"($2::text IS NULL OR {SEARCHED} ILIKE $2)"
+_OF_COMPANY = f"""
     FROM company_memberships m JOIN users u ON u.id = m.user_id
-    WHERE m.company_id = $1 AND ($2::text IS NULL OR (u.email || E'\\n' || u.full_name) ILIKE $2)
+    WHERE m.company_id = $1 AND {_FOUND}
 """
 # A business-unit membership counts only under an active membership of the company.
 _OF_UNIT = f"""
     FROM business_unit_memberships b
     JOIN company_memberships m ON m.company_id = b.company_id AND m.user_id = b.user_id
     JOIN users u ON u.id = b.user_id
-    WHERE b.company_id = $1 AND ($2::text IS NULL OR (u.email || E'\\n' || u.full_name) ILIKE $2)
+    WHERE b.company_id = $1 AND {_FOUND}
       AND b.business_unit_id = $3 AND b.is_active AND m.is_active
 """
 _ORDER = " ORDER BY u.full_name, u.id"
@@ -79,7 +80,7 @@ async def _members(db: Executor, company_id: UUID, rows: list[Any], unit_id: UUI
         SELECT {BUSINESS_UNIT_COLUMNS} FROM business_unit_memberships
         WHERE company_id = $1 AND user_id = ANY($2) AND ($3::uuid IS NULL OR business_unit_id = $3)
         ORDER BY business_unit_id
-    """  # noqa: S608 - constant columns
+    """
     found = await db.fetch(sql, company_id, [user.id for user, _ in people], unit_id)
     units: dict[UUID, list[BusinessUnitMembership]] = {}
     for unit in (BusinessUnitMembership(*row) for row in found):

@@ -101,7 +101,7 @@ def operations(admin: MembershipAdmin) -> list[Operation]:
         return Answer(UnitMembershipReply(BusinessUnitMembershipView.of(membership)), status=201 if is_new else 200)
 
     example = {"userId": "01990000-0000-7000-8000-000000000001", "role": "MANAGER"}
-    common: dict[str, Any] = {"tag": "Memberships", "guard": Guard.BEARER}
+    common: dict[str, Any] = {"tag": "Companies", "guard": Guard.BEARER}
     return [
         Operation(
             "GET",
@@ -151,8 +151,8 @@ def operations(admin: MembershipAdmin) -> list[Operation]:
             reply=UnitMembershipReply,
             status=201,
             errors=(NotAllowed, UserUnknown, NotAMember),
-            description="201 for a new membership, 200 for one that was there. The user must be an active member of the "
-            "company (409).",
+            description="201 for a new membership, 200 for one that was there. The user must be an active member of "
+            "the company (409).",
             example=example,
             **common,
         ),

@@ -122,7 +122,15 @@ class MembershipAdmin:
         return membership, is_new
 
     async def put_unit(
-        self, caller: User, company_id: UUID, unit_id: UUID, user_id: UUID, role: str, *, is_active: bool, origin: Origin
+        self,
+        caller: User,
+        company_id: UUID,
+        unit_id: UUID,
+        user_id: UUID,
+        role: str,
+        *,
+        is_active: bool,
+        origin: Origin,
     ) -> tuple[BusinessUnitMembership, bool]:
         """Give or change a business-unit membership; returns it and whether it is new.
 

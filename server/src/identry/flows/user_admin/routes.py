@@ -143,7 +143,8 @@ def operations(admin: UserAdmin) -> list[Operation]:
             query=UsersQuery,
             reply=UsersReply,
             errors=(NotAllowed,),
-            description="`search` finds a part of the address or the full name, in any case; a page past the end is empty.",
+            description="`search` finds a part of the address or the full name, in any case. "
+            "A page past the end is empty.",
         ),
         Operation(
             "GET",
