@@ -22,6 +22,8 @@ from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
 from identry.core.passwords import Argon2Params, Passwords
 from identry.core.secrets import root_secret
+from identry.flows.access_admin import routes as access_admin
+from identry.flows.access_admin.service import AccessAdmin, NoBounds
 from identry.flows.account import routes as account
 from identry.flows.dev import routes as dev
 from identry.flows.dev.service import Mailbox
@@ -31,10 +33,16 @@ from identry.flows.login import routes as login
 from identry.flows.login.service import Login
 from identry.flows.logout import routes as logout
 from identry.flows.logout.service import Logout
+from identry.flows.membership_admin import routes as membership_admin
+from identry.flows.membership_admin.service import MembershipAdmin
 from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
 from identry.flows.rotate_keys.service import SigningKeys
+from identry.flows.support import routes as support
+from identry.flows.support.service import Support
+from identry.flows.user_admin import routes as user_admin
+from identry.flows.user_admin.service import UserAdmin
 from identry.records.audit import Audit
 from identry.records.keys import KeyRing, KeySchedule
 from identry.settings import Settings, load
@@ -200,6 +208,20 @@ def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[
         ),
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),
+        *user_admin.operations(
+            UserAdmin(
+                e.db,
+                e.clock,
+                e.audit,
+                e.passwords,
+                e.outbox,
+                e.marks,
+                min_password_length=settings.password_min_length,
+            )
+        ),
+        *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit)),
+        *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, NoBounds())),
+        *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
     ]
     if settings.is_development:
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
