@@ -49,6 +49,13 @@ class AccountInactive(Forbidden):
     message = "this account is deactivated"
 
 
+class PasswordLoginDisabled(Forbidden):
+    """403: the platform's policy asks for single sign-on."""
+
+    code = "password_login_disabled"
+    message = "password sign-in is disabled; use single sign-on"
+
+
 class MfaRequired(Forbidden):
     """403: the first factor was right, the second is still to come; `details.mfaToken` opens `/auth/mfa/verify`."""
 

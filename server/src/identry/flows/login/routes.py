@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from identry.core.limits import ACCOUNT_FAILURES, LOGIN
-from identry.flows.login.service import Login, PasswordLoginDisabled, VendorLogin, WrongCredentials
-from identry.signin import AccountInactive, MfaRequired, PendingApproval, RegistrationRejected
+from identry.flows.login.service import Login, VendorLogin, WrongCredentials
+from identry.signin import AccountInactive, MfaRequired, PasswordLoginDisabled, PendingApproval, RegistrationRejected
 from identry.tokens import TokenPair
 from identry.web.call import Call
 from identry.web.operations import Operation

@@ -10,7 +10,7 @@ from identry.core.passwords import Passwords
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import User
-from identry.signin import SignedIn, SignIn
+from identry.signin import PasswordLoginDisabled, SignedIn, SignIn
 from identry_kit.apierror import APIError, Forbidden, NotImplementedYet, Unauthorized
 
 
@@ -24,13 +24,6 @@ class VendorLogin(NotImplementedYet):
     """501: the vendor pipeline is reserved by the contract and not served."""
 
     message = "vendor accounts are not served by this deployment"
-
-
-class PasswordLoginDisabled(Forbidden):
-    """403: the platform's policy asks for single sign-on."""
-
-    code = "password_login_disabled"
-    message = "password sign-in is disabled; use single sign-on"
 
 
 class Login:

@@ -1,0 +1,224 @@
+"""Ask for a link; use it once. Source: contracts/platform-api.md §4.2 "reset token", "reset success", SECURITY §2.
+
+A known and an unknown address cost the same: both run the same statements in one transaction and commit an audit row;
+for the unknown one everything but that row is rolled back to a savepoint.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from identry.core.clock import Clock
+from identry.core.db import Database, Executor
+from identry.core.ids import uuid7
+from identry.core.kv.marks import RevocationMarks
+from identry.core.limits import RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL, Limiter
+from identry.core.mail import Outbox
+from identry.core.mail.outbox import instant
+from identry.core.new_passwords import NewPasswords
+from identry.core.origin import Origin
+from identry.core.secrets import new_token, token_hash
+from identry.records import one_time_tokens, sessions, users
+from identry.records.audit import Audit
+from identry.records.one_time_tokens import Purpose
+from identry.records.users import ApprovalStatus, User
+from identry_kit.apierror import BadRequest, NotImplementedYet
+
+
+class VendorReset(NotImplementedYet):
+    """501: the vendor pipeline is reserved by the contract and not served."""
+
+    message = "vendor accounts are not served by this deployment"
+
+
+class InvalidResetToken(BadRequest):
+    """400: unknown, used, void or expired; one text for all of them."""
+
+    code = "validation_error"
+    message = "token: is invalid, was used before or has expired; ask for a new link"
+
+    def __init__(self) -> None:
+        rule = {"field": "token", "rule": "invalid", "message": self.message.removeprefix("token: ")}
+        super().__init__(details={"fields": [rule]})
+
+
+class _Binding(msgspec.Struct):
+    """What a token is bound to besides its user: a link sent to a former address is worthless."""
+
+    email: str
+
+
+class PasswordReset:
+    """Lets the owner of a mailbox set a new password.
+
+    Args:
+        ttl: how long a link works (60 minutes).
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        audit: Audit,
+        limiter: Limiter,
+        new_passwords: NewPasswords,
+        outbox: Outbox,
+        marks: RevocationMarks,
+        ttl: timedelta,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._limiter = limiter
+        self._new_passwords = new_passwords
+        self._outbox = outbox
+        self._marks = marks
+        self._ttl = ttl
+
+    async def request(self, email: str, account_type: str, origin: Origin) -> str:
+        """Mail a link to the address if it has an account that may use one; older links are void from now on.
+
+        Returns the raw token (for an address without account: one that opens nothing), for deployments that show it.
+
+        Raises:
+            TooManyRequests: the client address or the mail address used up its requests.
+            VendorReset: `account_type` is `vendor`.
+            ServiceUnavailable: limiter or database cannot answer.
+        """
+        await self._limiter.spend(RESET_REQUEST, origin.ip)
+        if account_type == "vendor":
+            raise VendorReset
+        await self._limiter.spend(RESET_REQUEST_EMAIL, email)
+        user = await users.find_by_email(self._db, email)
+        raw_token = new_token()
+        eligible = user is not None and may_reset(user)
+        async with self._db.transaction() as tx:
+            await tx.execute("SAVEPOINT reset")
+            await self._issue(tx, user or self._nobody(email), raw_token)
+            await tx.execute("RELEASE SAVEPOINT reset" if eligible else "ROLLBACK TO SAVEPOINT reset")
+            await self._audit.record(
+                tx,
+                "auth.password_reset.requested",
+                origin,
+                actor="anonymous",
+                target=user.id if user else None,
+                success=eligible,
+                details={"reason": "sent" if eligible else "blocked account" if user else "unknown address"},
+            )
+        return raw_token
+
+    async def _issue(self, tx: Executor, user: User, raw_token: str) -> None:
+        now = self._clock.now()
+        expires_at = now + self._ttl
+        await one_time_tokens.issue(
+            tx,
+            Purpose.PASSWORD_RESET,
+            user.id,
+            token_hash(raw_token),
+            now=now,
+            expires_at=expires_at,
+            data=msgspec.json.encode(_Binding(user.email)).decode(),
+        )
+        await self._outbox.enqueue(
+            tx,
+            template="password_reset",
+            to=user.email,
+            context={"full_name": user.full_name, "token": raw_token, "expires_at": instant(expires_at)},
+        )
+
+    def _nobody(self, email: str) -> User:
+        """A user that is not in the table: the statements run with it write nothing that stays."""
+        now = self._clock.now()
+        return User(
+            uuid7(self._clock), email, None, "Nobody", "NONE", False, "PENDING", "password", None, None, False, False, 1,
+            "{}", None, now, now,
+        )  # fmt: skip
+
+    async def confirm(self, raw_token: str, new_password: str, origin: Origin) -> None:
+        """Set the password of the token's user; every session and every other one-time token of the user ends.
+
+        Raises:
+            InvalidResetToken: the token opens nothing (any more), or its account is blocked.
+            UnacceptablePassword: the policy refuses the password; the token stays open.
+            TooManyRequests, ServiceUnavailable: limit used up; hashing queue, limiter or database cannot answer.
+        """
+        await self._limiter.spend(RESET_CONFIRM, origin.ip)
+        user = await self._holder(token_hash(raw_token))
+        if user is None:
+            await self._refuse(None, "invalid token", origin)
+            raise InvalidResetToken
+        if not may_reset(user):
+            await self._refuse(user.id, "blocked account", origin)
+            raise InvalidResetToken
+        password_hash = await self._new_passwords.hash(new_password, email=user.email, field="newPassword")
+        ended = await self._set_password(user, token_hash(raw_token), password_hash, origin)
+        if ended is None:
+            raise InvalidResetToken
+        await self._marks.mark(*ended)
+
+    async def _holder(self, hashed: bytes) -> User | None:
+        """The user of an open token, as long as the address it was sent to is still theirs."""
+        bound = await one_time_tokens.peek(self._db, Purpose.PASSWORD_RESET, hashed, self._clock.now())
+        if bound is None:
+            return None
+        user = await users.find(self._db, bound.user_id)
+        same = user is not None and user.email == msgspec.json.decode(bound.data, type=_Binding).email
+        return user if same else None
+
+    async def _set_password(
+        self, user: User, hashed: bytes, password_hash: str, origin: Origin
+    ) -> list[UUID] | None:
+        """Consume the token and do all that follows from it, or None (audited) when it was not open any more."""
+        async with self._db.transaction() as tx:
+            now = self._clock.now()
+            current = await users.lock(tx, user.id)
+            usable = current is not None and may_reset(current) and current.email == user.email
+            if not usable or await one_time_tokens.consume(tx, Purpose.PASSWORD_RESET, hashed, now) is None:
+                await self._refuse(user.id, "token no longer open", origin, tx)
+                return None
+            return await self._replace(tx, user, password_hash, now, origin)
+
+    async def _replace(
+        self, tx: Executor, user: User, password_hash: str, now: datetime, origin: Origin
+    ) -> list[UUID]:
+        changes = {"password_hash": password_hash, "email_verified": True}
+        await users.update(tx, user.id, changes, now=now, bump=True)
+        await one_time_tokens.void(tx, user.id, now)
+        ended = await sessions.revoke_all(tx, user.id, "password reset", now)
+        await self._outbox.enqueue(
+            tx, template="password_changed", to=user.email, context={"full_name": user.full_name}
+        )
+        await self._audit.record(
+            tx,
+            "auth.password_reset.completed",
+            origin,
+            actor=user.id,
+            target=user.id,
+            details={"revokedSessions": len(ended)},
+        )
+        return ended
+
+    async def _refuse(self, user_id: UUID | None, reason: str, origin: Origin, db: Executor | None = None) -> None:
+        await self._audit.record(
+            db or self._db,
+            "auth.password_reset.failed",
+            origin,
+            actor="anonymous",
+            target=user_id,
+            success=False,
+            details={"reason": reason},
+        )
+
+
+def may_reset(user: User) -> bool:
+    """Whether a reset link of this account is worth anything: not when it was rejected or deactivated.
+
+    A registration that waits for approval may: the new password cannot sign in before staff approve the account, and
+    the owner of the mailbox takes the account from whoever registered the address.
+    """
+    if user.approval_status == ApprovalStatus.PENDING:
+        return True
+    return user.approval_status == ApprovalStatus.APPROVED and user.is_active

@@ -1,0 +1,124 @@
+"""Limit → policy → hash → one transaction: the pending user, its mail, its audit row. Source: platform-api.md §4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from identry.core.clock import Clock
+from identry.core.db import Database
+from identry.core.ids import uuid7
+from identry.core.limits import REGISTER, Limiter
+from identry.core.mail import Outbox
+from identry.core.new_passwords import NewPasswords
+from identry.core.origin import Origin
+from identry.records import users
+from identry.records.audit import Audit
+from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.signin import PasswordLoginDisabled
+from identry_kit.apierror import Conflict, Forbidden
+
+
+class RegistrationDisabled(Forbidden):
+    """403: `PUBLIC_REGISTRATION_ENABLED` is not true."""
+
+    code = "registration_disabled"
+    message = "public registration is disabled"
+
+
+class EmailTaken(Conflict):
+    """409: an account with this address exists."""
+
+    message = "an account with this email already exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a stranger may say about themselves; everything else of an account is decided here."""
+
+    email: str
+    password: str = field(repr=False)
+    full_name: str
+    phone_number: str | None
+    profile_picture_url: str | None
+
+
+class Register:
+    """Stores registrations that wait for approval.
+
+    Args:
+        enabled: `PUBLIC_REGISTRATION_ENABLED`.
+        password_login: False under `AUTH_POLICY=restricted`.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        audit: Audit,
+        limiter: Limiter,
+        new_passwords: NewPasswords,
+        outbox: Outbox,
+        *,
+        enabled: bool,
+        password_login: bool,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._limiter = limiter
+        self._new_passwords = new_passwords
+        self._outbox = outbox
+        self._enabled = enabled
+        self._password_login = password_login
+
+    async def __call__(self, registration: Registration, origin: Origin) -> User:
+        """The new account: pending, inactive, its address not yet proven.
+
+        Raises:
+            RegistrationDisabled, PasswordLoginDisabled: the deployment does not offer this.
+            TooManyRequests: the address used up its registrations.
+            UnacceptablePassword: the policy refuses the password.
+            EmailTaken: the address has an account.
+            ServiceUnavailable: hashing queue, limiter or database cannot answer.
+        """
+        if not self._enabled:
+            raise RegistrationDisabled
+        if not self._password_login:
+            raise PasswordLoginDisabled
+        await self._limiter.spend(REGISTER, origin.ip)
+        password_hash = await self._new_passwords.hash(
+            registration.password, email=registration.email, field="password"
+        )
+        user = self._pending(registration, password_hash)
+        async with self._db.transaction() as tx:
+            stored = await users.insert(tx, user)
+            if stored:
+                await self._outbox.enqueue(
+                    tx, template="registration_pending", to=user.email, context={"full_name": user.full_name}
+                )
+                await self._audit.record(tx, "user.registered", origin, actor="anonymous", target=user.id)
+        if not stored:
+            raise EmailTaken
+        return user
+
+    def _pending(self, registration: Registration, password_hash: str) -> User:
+        now = self._clock.now()
+        return User(
+            id=uuid7(self._clock),
+            email=registration.email,
+            password_hash=password_hash,
+            full_name=registration.full_name,
+            global_role=GlobalRole.NONE,
+            is_active=False,
+            approval_status=ApprovalStatus.PENDING,
+            auth_provider=AuthProvider.PASSWORD,
+            phone_number=registration.phone_number,
+            profile_picture_url=registration.profile_picture_url,
+            email_verified=False,
+            mfa_enabled=False,
+            token_version=1,
+            legacy_ids="{}",
+            last_login_at=None,
+            created_at=now,
+            updated_at=now,
+        )
