@@ -41,12 +41,15 @@ async def issue(
     attempts: int = 1,
     data: str = "{}",
 ) -> None:
-    """Store a new token; older open ones of the same purpose and user are void from now on."""
-    await void(tx, user_id, now, purpose)
+    """Store a new token; older open ones of the same purpose and user are void from now on.
+
+    For an id without a user the same statements run and write nothing. Whoever issues first locks the user's row, so
+    of two tokens issued at once only the later stays open.
+    """
     await tx.execute(
         """
         INSERT INTO one_time_tokens (token_hash, purpose, user_id, attempts_left, data, created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        SELECT $1, $2, u.id, $4, $5, $6, $7 FROM users u WHERE u.id = $3 FOR NO KEY UPDATE
         """,
         token_hash,
         purpose,
@@ -55,6 +58,16 @@ async def issue(
         data,
         now,
         expires_at,
+    )
+    await tx.execute(
+        """
+        UPDATE one_time_tokens SET consumed_at = $4
+        WHERE user_id = $1 AND purpose = $2 AND token_hash <> $3 AND consumed_at IS NULL
+        """,
+        user_id,
+        purpose,
+        token_hash,
+        now,
     )
 
 

@@ -36,8 +36,13 @@ def email(value: str) -> str:
 
 
 def login_email(value: str) -> str:
-    """An address as typed at sign-in: trimmed and, when it is ASCII, lower-case; it need not be valid."""
+    """An address as typed at sign-in: trimmed and, when it is ASCII, lower-case; it need not be valid.
+
+    Old accounts may have addresses that `email` would refuse; no account has one with control characters.
+    """
     trimmed = value.strip()
+    if _CONTROL.search(trimmed) or _LONE_SURROGATE.search(trimmed):
+        raise ValueError("must not contain control characters")
     return trimmed.lower() if trimmed.isascii() else trimmed
 
 

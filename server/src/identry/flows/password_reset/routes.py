@@ -10,13 +10,24 @@ from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.password_reset.service import InvalidResetToken, PasswordReset, VendorReset
 from identry.web.call import Call
 from identry.web.operations import Operation
-from identry.web.validation import LoginEmail, NewPassword, OpaqueToken
+from identry.web.validation import NewPassword, OpaqueToken, login_email
 from identry_kit.apierror import ServiceUnavailable
 
 AccountType = Annotated[
     Literal["", "internal", "auto", "vendor"],
     msgspec.Meta(description="Which sign-in pipeline: empty, `internal` and `auto` are the users of this service."),
 ]
+
+
+def mailbox(value: str) -> str:
+    """What mail could be sent to: as at sign-in, but with something on both sides of an @."""
+    name, _, domain = login_email(value).rpartition("@")
+    if not name or not domain:
+        raise ValueError("is not an e-mail address")
+    return f"{name}@{domain}"
+
+
+Mailbox = Annotated[str, msgspec.Meta(max_length=254, extra={"check": mailbox}, examples=["ada@example.com"])]
 _REQUESTED = "if this address has an account, a mail with a link to set a new password is on its way"
 _CONFIRMED = "the password was changed; sign in with the new one"
 
@@ -24,7 +35,7 @@ _CONFIRMED = "the password was changed; sign in with the new one"
 class ResetRequestBody(msgspec.Struct, rename="camel"):
     """Whose password to reset."""
 
-    email: LoginEmail
+    email: Mailbox
     account_type: AccountType = ""
 
 

@@ -14,7 +14,7 @@ import msgspec
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
-from identry.core.kv.marks import RevocationMarks
+from identry.core.kv import RevocationMarks
 from identry.core.limits import RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL, Limiter
 from identry.core.mail import Outbox
 from identry.core.mail.outbox import instant
@@ -88,7 +88,7 @@ class PasswordReset:
             VendorReset: `account_type` is `vendor`.
             ServiceUnavailable: limiter or database cannot answer.
         """
-        await self._limiter.spend(RESET_REQUEST, origin.ip)
+        await self._limiter.spend(RESET_REQUEST, origin.client)
         if account_type == "vendor":
             raise VendorReset
         await self._limiter.spend(RESET_REQUEST_EMAIL, email)
@@ -145,7 +145,7 @@ class PasswordReset:
             UnacceptablePassword: the policy refuses the password; the token stays open.
             TooManyRequests, ServiceUnavailable: limit used up; hashing queue, limiter or database cannot answer.
         """
-        await self._limiter.spend(RESET_CONFIRM, origin.ip)
+        await self._limiter.spend(RESET_CONFIRM, origin.client)
         user = await self._holder(token_hash(raw_token))
         if user is None:
             await self._refuse(None, "invalid token", origin)
