@@ -92,12 +92,13 @@ def gate(user: User) -> None:
         raise AccountInactive
 
 
-# One round trip and one commit. The UPDATE locks the user's row and repeats the gate, so a deactivation or a password
-# change that happened while the password was being hashed leaves no session behind.
+# One round trip and one commit. The UPDATE locks the user's row and repeats the gate, so a deactivation, a password
+# change or a second factor that came while the password was being hashed leaves no session behind.
 _OPEN_SESSION = f"""
     WITH allowed AS (
         UPDATE users SET last_login_at = $2
         WHERE id = $3 AND is_active AND approval_status = 'APPROVED' AND token_version = $4
+          AND (NOT mfa_enabled OR 'mfa' = ANY ($6::text[]))
         RETURNING id
     ), opened AS (
         INSERT INTO sessions (id, user_id, created_at, expires_at, auth_time, amr, token_version,
@@ -150,22 +151,33 @@ class SignIn:
             MfaRequired: with `details.mfaToken`, when the user has a second factor and `amr` lacks `mfa`.
             CredentialsChanged: the account changed since the proof.
         """
-        try:
-            gate(user)
-        except Forbidden as closed:
-            await self._audit.record(
-                self._db,
-                "auth.login.blocked",
-                origin,
-                actor=user.id,
-                target=user.id,
-                success=False,
-                details={"reason": closed.code},
-            )
-            raise
+        await self.admit(user, origin)
         if user.mfa_enabled and "mfa" not in amr:
             raise await self._challenge(user, amr, origin)
         return await self._open_session(user, amr, origin)
+
+    async def admit(self, user: User, origin: Origin) -> None:
+        """The gates alone, for a flow that has something to do between the proof and `complete`.
+
+        Raises:
+            RegistrationRejected, PendingApproval, AccountInactive: a gate is closed (audited as blocked).
+        """
+        try:
+            gate(user)
+        except Forbidden as closed:
+            await self._audit_blocked(user, closed.code, origin)
+            raise
+
+    async def _audit_blocked(self, user: User, reason: str, origin: Origin) -> None:
+        await self._audit.record(
+            self._db,
+            "auth.login.blocked",
+            origin,
+            actor=user.id,
+            target=user.id,
+            success=False,
+            details={"reason": reason},
+        )
 
     async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaRequired:
         ticket, now = new_token(), self._clock.now()
@@ -211,11 +223,13 @@ class SignIn:
             *event,
         )
         if not opened:
-            return await self._refuse_changed(user)
+            return await self._refuse_changed(user, origin)
         return SignedIn(self._mint.pair(grant, refresh_token.raw), replace(user, last_login_at=now))
 
-    async def _refuse_changed(self, user: User) -> SignedIn:
+    async def _refuse_changed(self, user: User, origin: Origin) -> SignedIn:
+        """Say what happened to the account since it was read; the proof that was given counts no more."""
         current = await users.find(self._db, user.id)
         if current is not None:
-            gate(current)
+            await self.admit(current, origin)
+        await self._audit_blocked(user, "account changed during sign-in", origin)
         raise CredentialsChanged

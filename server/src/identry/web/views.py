@@ -11,6 +11,7 @@ import msgspec
 
 from identry.records.memberships import BusinessUnitMembership, CompanyMembership
 from identry.records.users import User
+from identry.tokens import TokenPair
 
 
 class UserView(msgspec.Struct, rename="camel", frozen=True):
@@ -35,6 +36,17 @@ class UserView(msgspec.Struct, rename="camel", frozen=True):
     def of(cls, user: User) -> UserView:
         """The view of a row."""
         return cls(*_common(user))
+
+
+class SignedInView(TokenPair, rename="camel", frozen=True, kw_only=True):
+    """The tokens of a new session and its user: what every way to sign in answers."""
+
+    user: UserView
+
+    @classmethod
+    def of(cls, tokens: TokenPair, user: User) -> SignedInView:
+        """The view of a finished sign-in."""
+        return cls(*msgspec.structs.astuple(tokens), user=UserView.of(user))
 
 
 class StaffUserView(UserView, rename="camel", frozen=True, kw_only=True):

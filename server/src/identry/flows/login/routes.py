@@ -9,11 +9,10 @@ import msgspec
 from identry.core.limits import ACCOUNT_FAILURES, LOGIN
 from identry.flows.login.service import Login, VendorLogin, WrongCredentials
 from identry.signin import AccountInactive, MfaRequired, PasswordLoginDisabled, PendingApproval, RegistrationRejected
-from identry.tokens import TokenPair
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import LoginEmail, LoginPassword
-from identry.web.views import UserView
+from identry.web.views import SignedInView
 
 AccountType = Annotated[
     Literal["", "internal", "auto", "vendor"],
@@ -29,19 +28,13 @@ class LoginBody(msgspec.Struct, rename="camel"):
     account_type: AccountType = ""
 
 
-class LoginReply(TokenPair, rename="camel", frozen=True, kw_only=True):
-    """The tokens of a new session and its user."""
-
-    user: UserView
-
-
 def operations(login: Login) -> list[Operation]:
     """The room's rows of the operation table."""
 
-    async def handle(call: Call) -> LoginReply:
+    async def handle(call: Call) -> SignedInView:
         body: LoginBody = call.body
         signed_in = await login(body.email, body.password, body.account_type, call.origin)
-        return LoginReply(*msgspec.structs.astuple(signed_in.tokens), user=UserView.of(signed_in.user))
+        return SignedInView.of(signed_in.tokens, signed_in.user)
 
     return [
         Operation(
@@ -51,7 +44,7 @@ def operations(login: Login) -> list[Operation]:
             "Sign in with email and password",
             tag="Sign in",
             body=LoginBody,
-            reply=LoginReply,
+            reply=SignedInView,
             limits=(LOGIN, ACCOUNT_FAILURES),
             errors=(
                 WrongCredentials,

@@ -88,7 +88,7 @@ class PasswordReset:
             VendorReset: `account_type` is `vendor`.
             ServiceUnavailable: limiter or database cannot answer.
         """
-        await self._limiter.spend(RESET_REQUEST, origin.client)
+        await self._limiter.spend(RESET_REQUEST, origin.ip)
         if account_type == "vendor":
             raise VendorReset
         await self._limiter.spend(RESET_REQUEST_EMAIL, email)
@@ -145,7 +145,7 @@ class PasswordReset:
             UnacceptablePassword: the policy refuses the password; the token stays open.
             TooManyRequests, ServiceUnavailable: limit used up; hashing queue, limiter or database cannot answer.
         """
-        await self._limiter.spend(RESET_CONFIRM, origin.client)
+        await self._limiter.spend(RESET_CONFIRM, origin.ip)
         user = await self._holder(token_hash(raw_token))
         if user is None:
             await self._refuse(None, "invalid token", origin)

@@ -85,7 +85,7 @@ class Register:
             raise RegistrationDisabled
         if not self._password_login:
             raise PasswordLoginDisabled
-        await self._limiter.spend(REGISTER, origin.client)
+        await self._limiter.spend(REGISTER, origin.ip)
         password_hash = await self._new_passwords.hash(
             registration.password, email=registration.email, field="password"
         )

@@ -1,0 +1,193 @@
+"""Ticket → one try is spent, on the ticket and on the account → code → `signin.complete`.
+
+Source: contracts/platform-api.md §4.2 "MFA ticket", contracts/browser-api.md §8; SECURITY §2 rows 35 to 39. A try is
+counted before the code is looked at and given back when it was right, so guesses in parallel count too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from identry.core import recovery_codes, totp
+from identry.core.clock import Clock
+from identry.core.db import Database, Executor
+from identry.core.limits import MFA_VERIFY, Limiter, RateLimited
+from identry.core.origin import Origin
+from identry.core.passwords import Passwords
+from identry.core.recovery_codes import RecoveryCodes
+from identry.core.secrets import token_hash
+from identry.records import factors, one_time_tokens, users
+from identry.records.audit import Audit
+from identry.records.factors import FAILURE_WINDOW, TotpFactor, TotpSecrets
+from identry.records.one_time_tokens import Purpose
+from identry.records.users import User
+from identry.signin import SignedIn, SignIn
+from identry_kit.apierror import Unauthorized
+
+_IGNORED = re.compile(r"[\s\-]")
+
+
+class WrongCode(Unauthorized):
+    """401: ticket or code is wrong, used or expired; the answer is the same."""
+
+    message = "invalid or expired code"
+
+
+class _FirstFactor(msgspec.Struct, rename="camel"):
+    """What `signin` wrote into the ticket."""
+
+    amr: tuple[str, ...]
+    token_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """A right code: which factor, and the write that uses it up (False: somebody else used it first)."""
+
+    factor: str
+    use: Callable[[Executor], Awaitable[bool]]
+
+
+class VerifyMfa:
+    """Finishes sign-ins that wait for a second factor."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        audit: Audit,
+        limiter: Limiter,
+        passwords: Passwords,
+        secrets: TotpSecrets,
+        codes: RecoveryCodes,
+        signin: SignIn,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._limiter = limiter
+        self._passwords = passwords
+        self._secrets = secrets
+        self._codes = codes
+        self._signin = signin
+
+    async def __call__(self, raw_ticket: str, code: str, origin: Origin) -> SignedIn:
+        """A session, for a ticket of `signin` and a code of the authenticator app or a recovery code.
+
+        Raises:
+            WrongCode: the ticket opens nothing (any more), or the code is wrong or was used before.
+            RateLimited: the client address used up its tries, or the account its wrong codes.
+            Forbidden: a gate was closed since the first factor.
+            ServiceUnavailable: limiter, hashing queue or database cannot answer.
+        """
+        await self._limiter.spend(MFA_VERIFY, origin.ip)
+        hashed = token_hash(raw_ticket)
+        user, factor, first = await self._waiting(hashed, origin)
+        await self._spend_try(hashed, factor, origin)
+        proof = await self._prove(factor, code)
+        if proof is None or not await self._use(proof, hashed, factor, origin):
+            await self._refuse(user, "wrong code", origin)
+            raise WrongCode
+        return await self._signin.complete(user, (*first.amr, "otp", "mfa"), origin)
+
+    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, _FirstFactor]:
+        """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
+        ticket = await one_time_tokens.peek(self._db, Purpose.MFA_TICKET, hashed, self._clock.now())
+        if ticket is None:
+            await self._refuse(None, "invalid ticket", origin)
+            raise WrongCode
+        first = msgspec.json.decode(ticket.data, type=_FirstFactor)
+        user = await users.find(self._db, ticket.user_id)
+        factor = await factors.find(self._db, ticket.user_id)
+        usable = user is not None and user.token_version == first.token_version
+        if user is None or factor is None or factor.confirmed_at is None or not usable:
+            await self._refuse(user, "account changed during sign-in", origin)
+            raise WrongCode
+        return user, factor, first
+
+    async def _spend_try(self, hashed: bytes, factor: TotpFactor, origin: Origin) -> None:
+        """One of the ticket's five tries and one of the account's ten; committed before the code is looked at."""
+        now = self._clock.now()
+        async with self._db.transaction() as tx:
+            admitted = await factors.reserve_failure(tx, factor.user_id, now)
+            spent = admitted and await one_time_tokens.spend_attempt(tx, Purpose.MFA_TICKET, hashed, now) is not None
+            if not spent:
+                reason = "too many tries for this ticket" if admitted else "too many wrong codes for this account"
+                await self._audit.record(
+                    tx,
+                    "auth.mfa.failed",
+                    origin,
+                    actor="anonymous",
+                    target=factor.user_id,
+                    success=False,
+                    details={"reason": reason},
+                )
+        if not admitted:
+            raise RateLimited(headers={"Retry-After": str(_seconds_until_unlocked(factor, now))})
+        if not spent:
+            raise WrongCode
+
+    async def _prove(self, factor: TotpFactor, code: str) -> _Proof | None:
+        typed = _IGNORED.sub("", code)
+        if totp.is_code(typed):
+            return self._prove_totp(factor, typed)
+        canonical = recovery_codes.canonical(typed)
+        return None if canonical is None else await self._prove_recovery_code(factor, canonical)
+
+    def _prove_totp(self, factor: TotpFactor, code: str) -> _Proof | None:
+        step = totp.matching_step(self._secrets.open(factor), code, self._clock.now(), after=factor.last_step)
+        if step is None:
+            return None
+        return _Proof("totp", lambda tx: factors.advance(tx, factor.user_id, step))
+
+    async def _prove_recovery_code(self, factor: TotpFactor, code: str) -> _Proof | None:
+        """One hash, whether or not there is a code that it could belong to."""
+        selector = self._codes.selector(factor.user_id, code)
+        stored = await factors.find_code(self._db, factor.user_id, selector)
+        verdict = await self._passwords.verify(code, stored.code_hash if stored else None)
+        if stored is None or not verdict.ok:
+            return None
+        return _Proof("recovery_code", lambda tx: factors.use_code(tx, stored.id, self._clock.now()))
+
+    async def _use(self, proof: _Proof, hashed: bytes, factor: TotpFactor, origin: Origin) -> bool:
+        """Use up code and ticket; the code first, so that a repeated code leaves the ticket its other tries."""
+        async with self._db.transaction() as tx:
+            if not await proof.use(tx):
+                return False
+            if await one_time_tokens.consume(tx, Purpose.MFA_TICKET, hashed, self._clock.now()) is None:
+                return False
+            await factors.refund_failure(tx, factor.user_id)
+            if factor.key_id != self._secrets.key_id:
+                sealed = self._secrets.seal(factor.user_id, self._secrets.open(factor))
+                await factors.reseal(tx, factor, sealed, self._secrets.key_id)
+            await self._audit.record(
+                tx,
+                "auth.mfa.succeeded",
+                origin,
+                actor=factor.user_id,
+                target=factor.user_id,
+                details={"factor": proof.factor},
+            )
+        return True
+
+    async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
+        await self._audit.record(
+            self._db,
+            "auth.mfa.failed",
+            origin,
+            actor="anonymous",
+            target=user.id if user else None,
+            success=False,
+            details={"reason": reason},
+        )
+
+
+def _seconds_until_unlocked(factor: TotpFactor, now: datetime) -> int:
+    since = factor.failures_since or now
+    return max(1, math.ceil((since + FAILURE_WINDOW - now).total_seconds()))
