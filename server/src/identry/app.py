@@ -20,8 +20,12 @@ from identry.core.db import Database
 from identry.core.kv import KV, MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
+from identry.core.new_passwords import NewPasswords
 from identry.core.passwords import Argon2Params, Passwords
+from identry.core.recovery_codes import RecoveryCodes
 from identry.core.secrets import root_secret
+from identry.flows.accept_invitation import routes as accept_invitation
+from identry.flows.accept_invitation.service import AcceptInvitation
 from identry.flows.access_admin import routes as access_admin
 from identry.flows.access_admin.service import AccessAdmin, NoBounds
 from identry.flows.account import routes as account
@@ -29,21 +33,30 @@ from identry.flows.dev import routes as dev
 from identry.flows.dev.service import Mailbox
 from identry.flows.discovery import routes as discovery
 from identry.flows.health import routes as health
+from identry.flows.invite import routes as invite
+from identry.flows.invite.service import Invite
 from identry.flows.login import routes as login
 from identry.flows.login.service import Login
 from identry.flows.logout import routes as logout
 from identry.flows.logout.service import Logout
 from identry.flows.membership_admin import routes as membership_admin
 from identry.flows.membership_admin.service import MembershipAdmin
+from identry.flows.mfa import routes as mfa
+from identry.flows.mfa.service import VerifyMfa
+from identry.flows.password_reset import routes as password_reset
+from identry.flows.password_reset.service import PasswordReset
 from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
+from identry.flows.register import routes as register
+from identry.flows.register.service import Register
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
 from identry.records.audit import Audit
+from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
 from identry.settings import Settings, load
 from identry.signin import SignIn
@@ -77,6 +90,9 @@ class Engines:
     marks: RevocationMarks
     limiter: Limiter
     passwords: Passwords
+    new_passwords: NewPasswords
+    totp_secrets: TotpSecrets
+    recovery_codes: RecoveryCodes
     audit: Audit
     outbox: Outbox
     renderer: Renderer
@@ -117,6 +133,11 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
     )
     schedule = KeySchedule.of(settings.access_token_ttl)
     sealer = root.sealer("signing-keys")
+    passwords = Passwords(
+        Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
+        threads=settings.hashing_threads,
+        queue=settings.hashing_queue,
+    )
     ring = KeyRing(
         db,
         sealer,
@@ -133,11 +154,10 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         kv=kv,
         marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
         limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=MemoryKV(clock)),
-        passwords=Passwords(
-            Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
-            threads=settings.hashing_threads,
-            queue=settings.hashing_queue,
-        ),
+        passwords=passwords,
+        new_passwords=NewPasswords(passwords, settings.password_min_length),
+        totp_secrets=TotpSecrets(root.sealer("totp-v1")),
+        recovery_codes=RecoveryCodes(root),
         audit=Audit(clock),
         outbox=outbox,
         renderer=renderer,
@@ -192,17 +212,7 @@ def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[
     served = [
         *health.operations(checks, draining),
         *discovery.operations(e.ring),
-        *login.operations(
-            Login(
-                e.db,
-                e.clock,
-                e.audit,
-                e.limiter,
-                e.passwords,
-                signin,
-                password_login=settings.auth_policy == "standard",
-            )
-        ),
+        *_account_rooms(settings, e, signin),
         *refresh.operations(
             Refresh(e.db, e.clock, e.audit, e.limiter, e.mint, e.refresh_tokens, e.marks, settings.refresh_grace)
         ),
@@ -226,6 +236,43 @@ def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[
     if settings.is_development:
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
     return [*served, *reference.operations(served, version=__version__)]
+
+
+def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:
+    """The rooms in which somebody gets an account, a password or a session."""
+    password_login = settings.auth_policy == "standard"
+    sign_up = Register(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.new_passwords,
+        e.outbox,
+        enabled=settings.public_registration_enabled,
+        password_login=password_login,
+    )
+    reset = PasswordReset(
+        e.db, e.clock, e.audit, e.limiter, e.new_passwords, e.outbox, e.marks, settings.password_reset_ttl
+    )
+    accept = AcceptInvitation(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.new_passwords,
+        signin,
+        password_login=password_login,
+    )
+    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.passwords, e.totp_secrets, e.recovery_codes, signin)
+    return [
+        *register.operations(sign_up),
+        *login.operations(Login(e.db, e.clock, e.audit, e.limiter, e.passwords, signin, password_login=password_login)),
+        *mfa.operations(second_factor),
+        *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
+        *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl), e.clock),
+        *accept_invitation.operations(accept),
+    ]
 
 
 class Application:

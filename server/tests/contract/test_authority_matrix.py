@@ -208,7 +208,11 @@ user_case("reactivate under the name of approval", "PATCH", {**APPROVE, "isActiv
 for role, may in {"PLATFORM_MODERATOR": ALL_STAFF, "PLATFORM_ADMIN": TOP, "PLATFORM_SUPERADMIN": {"SA"}}.items():
     user_case(f"reject a {role}", "PATCH", {"approvalStatus": "REJECTED"}, may, global_role=role)
 
-PROFILE: dict[str, Any] = {"fullName": "C", "phoneNumber": "+65 6123 4567", "profilePictureUrl": "https://example.com/c"}
+PROFILE: dict[str, Any] = {
+    "fullName": "C",
+    "phoneNumber": "+65 6123 4567",
+    "profilePictureUrl": "https://example.com/c",
+}
 for name, value in {**PROFILE, "phoneNumber ": None}.items():
     user_case(f"change {name} of a member", "PATCH", {name.strip(): value}, TOP | ADMINISTRATORS, role="MEMBER")
 user_case("change the profile of a member", "PATCH", PROFILE, TOP | ADMINISTRATORS, role="MANAGER")
@@ -355,7 +359,9 @@ async def grant_to_oneself(world: World, kind: str) -> Ask:
     if kind in STAFF or kind in OTHERS:
         person = world.callers["MEMBER"] if kind not in TOP else await world.person("MEMBER")
         if kind in TOP:  # staff without membership have nothing to grant themselves: the row itself says 404
-            return Ask("PUT", f"/internal/companies/{world.foreign}/users/{world.callers['MO'].id}/grants", {"modules": []})
+            return Ask(
+                "PUT", f"/internal/companies/{world.foreign}/users/{world.callers['MO'].id}/grants", {"modules": []}
+            )
     return Ask("PUT", f"/internal/companies/{world.company}/users/{person.id}/grants", {"modules": ["crm"]}, person)
 
 
@@ -378,9 +384,7 @@ async def test_exactly_those_may(world: World, name: str) -> None:
     for kind in KINDS:
         ask = await build(world, kind)
         before = await world.fingerprint(ask.target)
-        reply = await world.app.http.request(
-            ask.method, ask.path, json=ask.json, headers=world.callers[kind].bearer
-        )
+        reply = await world.app.http.request(ask.method, ask.path, json=ask.json, headers=world.callers[kind].bearer)
         if kind in other:
             expected = {other[kind]}
         else:

@@ -52,6 +52,8 @@ REFRESH = Limit("refresh", 60, MINUTE)
 """Per client address."""
 MFA_VERIFY = Limit("mfa-verify", 30, MINUTE)
 """Per client address."""
+ACCEPT_INVITATION = Limit("accept-invitation", 30, MINUTE)
+"""Per client address."""
 
 
 class RateLimited(TooManyRequests):

@@ -1,7 +1,7 @@
 """Invitations: an address is asked to join a company (and one of its business units) with a role.
 
-Invariants: only a SHA-256 of the token is stored; of one company and address at most one invitation is open, and a newer
-one replaces its token, so an older link opens nothing; it is accepted by one conditional write.
+Invariants: only a SHA-256 of the token is stored; of one company and address at most one invitation is open, and a
+newer one replaces its token, so an older link opens nothing; it is accepted by one conditional write.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ class Invitation:
         return State.EXPIRED if self.expires_at <= now else State.OPEN
 
 
-COLUMNS = (
-    "id, company_id, business_unit_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at"
-)
+COLUMNS = "id, company_id, business_unit_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at"
 
 
 async def put(tx: Executor, invitation: Invitation, token_hash: bytes) -> tuple[Invitation, bool]:
@@ -107,9 +105,7 @@ async def lock(tx: Executor, company_id: UUID, invitation_id: UUID) -> Invitatio
     return Invitation(*row) if row else None
 
 
-async def list_of(
-    db: Executor, company_id: UUID, *, limit: int, offset: int
-) -> tuple[list[Invitation], int]:
+async def list_of(db: Executor, company_id: UUID, *, limit: int, offset: int) -> tuple[list[Invitation], int]:
     """One page of a company's invitations, newest first, and how many there are in all."""
     sql = f"""
         SELECT {COLUMNS} FROM invitations WHERE company_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3

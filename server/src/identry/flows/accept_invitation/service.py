@@ -151,7 +151,7 @@ class AcceptInvitation:
 
     async def _prove(self, user: User, password: str, origin: Origin) -> None:
         """The password of the account, under the same limit as at sign-in, then the account's gates."""
-        failure = await self._limiter.reserve(ACCOUNT_FAILURES, origin.ip, user.email)
+        await self._limiter.spend(ACCOUNT_FAILURES, origin.ip, user.email)
         verdict = await self._passwords.verify(password, user.password_hash)
         if not verdict.ok:
             await self._audit.record(
@@ -164,12 +164,10 @@ class AcceptInvitation:
                 details={"reason": "wrong password", "by": "invitation"},
             )
             raise WrongPassword
-        await failure.refund()
+        await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, user.email)
         await self._signin.admit(user, origin)
 
-    async def _join(
-        self, invitation: Invitation, hashed: bytes, user: User, origin: Origin, *, is_new: bool
-    ) -> User:
+    async def _join(self, invitation: Invitation, hashed: bytes, user: User, origin: Origin, *, is_new: bool) -> User:
         """Everything that acceptance means, or nothing of it: what raises in here rolls back what came before."""
         async with self._db.transaction() as tx:
             accepted = await invitations.accept(tx, invitation.id, hashed, self._clock.now())

@@ -121,9 +121,7 @@ class Invite:
         )
         return stored
 
-    async def list(
-        self, caller: User, company_id: UUID, *, limit: int, offset: int
-    ) -> tuple[list[Invitation], int]:
+    async def list(self, caller: User, company_id: UUID, *, limit: int, offset: int) -> tuple[list[Invitation], int]:
         """One page of the company's invitations, newest first, and how many there are.
 
         Raises:
@@ -166,9 +164,8 @@ class Invite:
 
     @staticmethod
     async def _actor(db: Executor, caller: User, company_id: UUID) -> Actor:
-        membership = await memberships.find_company(db, company_id, caller.id)
-        role = membership.role if membership is not None and membership.is_active else None
-        return Actor(caller.id, caller.global_role, role)
+        roles = await memberships.roles_in(db, caller.id, company_id)
+        return Actor(caller.id, caller.global_role, roles.company_role)
 
     @staticmethod
     async def _is_member(tx: Executor, company_id: UUID, business_unit_id: UUID | None, email: str) -> bool:
@@ -176,12 +173,5 @@ class Invite:
         user = await users.find_by_email(tx, email)
         if user is None:
             return False
-        company = await memberships.find_company(tx, company_id, user.id)
-        if company is None or not company.is_active:
-            return False
-        if business_unit_id is None:
-            return True
-        units = await memberships.business_units_of(tx, user.id)
-        return any(
-            u.company_id == company_id and u.business_unit_id == business_unit_id and u.is_active for u in units
-        )
+        roles = await memberships.roles_in(tx, user.id, company_id, business_unit_id)
+        return (roles.company_role if business_unit_id is None else roles.unit_role) is not None

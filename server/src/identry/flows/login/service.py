@@ -11,7 +11,7 @@ from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import User
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn
-from identry_kit.apierror import APIError, Forbidden, NotImplementedYet, Unauthorized
+from identry_kit.apierror import APIError, NotImplementedYet, Unauthorized
 
 
 class WrongCredentials(Unauthorized):

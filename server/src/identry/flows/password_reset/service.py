@@ -24,7 +24,7 @@ from identry.core.secrets import new_token, token_hash
 from identry.records import one_time_tokens, sessions, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
-from identry.records.users import ApprovalStatus, User
+from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
 from identry_kit.apierror import BadRequest, NotImplementedYet
 
 
@@ -133,9 +133,24 @@ class PasswordReset:
         """A user that is not in the table: the statements run with it write nothing that stays."""
         now = self._clock.now()
         return User(
-            uuid7(self._clock), email, None, "Nobody", "NONE", False, "PENDING", "password", None, None, False, False, 1,
-            "{}", None, now, now,
-        )  # fmt: skip
+            id=uuid7(self._clock),
+            email=email,
+            password_hash=None,
+            full_name="Nobody",
+            global_role=GlobalRole.NONE,
+            is_active=False,
+            approval_status=ApprovalStatus.PENDING,
+            auth_provider=AuthProvider.PASSWORD,
+            phone_number=None,
+            profile_picture_url=None,
+            email_verified=False,
+            mfa_enabled=False,
+            token_version=1,
+            legacy_ids="{}",
+            last_login_at=None,
+            created_at=now,
+            updated_at=now,
+        )
 
     async def confirm(self, raw_token: str, new_password: str, origin: Origin) -> None:
         """Set the password of the token's user; every session and every other one-time token of the user ends.
@@ -168,9 +183,7 @@ class PasswordReset:
         same = user is not None and user.email == msgspec.json.decode(bound.data, type=_Binding).email
         return user if same else None
 
-    async def _set_password(
-        self, user: User, hashed: bytes, password_hash: str, origin: Origin
-    ) -> list[UUID] | None:
+    async def _set_password(self, user: User, hashed: bytes, password_hash: str, origin: Origin) -> list[UUID] | None:
         """Consume the token and do all that follows from it, or None (audited) when it was not open any more."""
         async with self._db.transaction() as tx:
             now = self._clock.now()
@@ -181,9 +194,7 @@ class PasswordReset:
                 return None
             return await self._replace(tx, user, password_hash, now, origin)
 
-    async def _replace(
-        self, tx: Executor, user: User, password_hash: str, now: datetime, origin: Origin
-    ) -> list[UUID]:
+    async def _replace(self, tx: Executor, user: User, password_hash: str, now: datetime, origin: Origin) -> list[UUID]:
         changes = {"password_hash": password_hash, "email_verified": True}
         await users.update(tx, user.id, changes, now=now, bump=True)
         await one_time_tokens.void(tx, user.id, now)

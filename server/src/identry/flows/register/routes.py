@@ -24,7 +24,7 @@ class RegisterBody(msgspec.Struct, rename="camel"):
     full_name: FullName
     phone_number: Phone | None = None
     profile_picture_url: WebUrl | None = None
-    auth_provider: Literal["password"] = "password"  # noqa: S105 - an enum value of the contract, not a secret
+    auth_provider: Literal["password"] = "password"
 
 
 class RegisterReply(msgspec.Struct, rename="camel", frozen=True):
