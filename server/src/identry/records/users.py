@@ -154,6 +154,16 @@ async def update(tx: Executor, user_id: UUID, changes: dict[str, Any], *, now: d
     return User(*row)
 
 
+async def replace_hash(db: Executor, user: User, password_hash: str) -> None:
+    """Store another hash of the same password; nothing happens when the password was changed meanwhile."""
+    await db.execute(
+        "UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3",
+        user.id,
+        password_hash,
+        user.password_hash,
+    )
+
+
 async def touch_login(tx: Executor, user_id: UUID, now: datetime) -> None:
     """Remember the moment of a sign-in."""
     await tx.execute("UPDATE users SET last_login_at = $2 WHERE id = $1", user_id, now)

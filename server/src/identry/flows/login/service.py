@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from identry.core.clock import Clock
 from identry.core.db import Database
-from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limiter, RateLimited
+from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limit, Limiter, RateLimited
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.records import users
@@ -24,6 +26,11 @@ class VendorLogin(NotImplementedYet):
     """501: the vendor pipeline is reserved by the contract and not served."""
 
     message = "vendor accounts are not served by this deployment"
+
+
+LOGIN_REFUSALS = Limit("login-refusals", 1, LOGIN.window)
+ACCOUNT_REFUSALS = Limit("account-refusals", 1, ACCOUNT_FAILURES.window)
+"""Of how many refusals in a window an audit row is written."""
 
 
 class Login:
@@ -60,8 +67,13 @@ class Login:
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
         await self._admit(email, account_type, origin)
-        user = await users.find_by_email(self._db, email)
-        verdict = await self._passwords.verify(password, user.password_hash if user else None)
+        try:
+            user = await users.find_by_email(self._db, email)
+            verdict = await self._passwords.verify(password, user.password_hash if user else None)
+        except APIError:
+            # Nobody learned whether the password was right, so nothing failed.
+            await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, email)
+            raise
         if user is None or not verdict.ok:
             await self._audit_failure(user, origin)
             raise WrongCredentials
@@ -71,17 +83,30 @@ class Login:
         return await self._signin.complete(user, ("pwd",), origin)
 
     async def _admit(self, email: str, account_type: str, origin: Origin) -> None:
-        """Limits and policy, before anything is looked up; the failure is counted until the password proves right."""
+        """Limits and policy, before anything is looked up; a failure is counted until the password proves right."""
+        await self._spend(LOGIN, LOGIN_REFUSALS, origin)
+        if account_type == "vendor":
+            raise VendorLogin
+        if not self._password_login:
+            raise PasswordLoginDisabled
+        await self._spend(ACCOUNT_FAILURES, ACCOUNT_REFUSALS, origin, email)
+
+    async def _spend(self, limit: Limit, refusals: Limit, origin: Origin, *key: str) -> None:
+        """Spend a limit; of its refusals one in each window and for each key is audited: a flood writes no flood."""
         try:
-            await self._limiter.spend(LOGIN, origin.ip)
-            if account_type == "vendor":
-                raise VendorLogin
-            if not self._password_login:
-                raise PasswordLoginDisabled
-            await self._limiter.spend(ACCOUNT_FAILURES, origin.ip, email)
-        except RateLimited:
-            await self._audit.record(self._db, "auth.login.rate_limited", origin, actor="anonymous", success=False)
-            raise
+            await self._limiter.spend(limit, origin.ip, *key)
+        except RateLimited as refused:
+            with suppress(APIError):
+                await self._limiter.spend(refusals, origin.ip, *key)
+                await self._audit.record(
+                    self._db,
+                    "auth.login.rate_limited",
+                    origin,
+                    actor="anonymous",
+                    success=False,
+                    details={"limit": limit.name},
+                )
+            raise refused from None
 
     async def _audit_failure(self, user: User | None, origin: Origin) -> None:
         await self._audit.record(
@@ -91,18 +116,19 @@ class Login:
             actor="anonymous",
             target=user.id if user else None,
             success=False,
-            details={"reason": "wrong password" if user else "unknown address"},
+            details={"reason": _reason(user)},
         )
 
     async def _rehash(self, user: User, password: str) -> None:
         """Bring an old or foreign hash up to date; it must never fail the sign-in that proved the password."""
         try:
             password_hash = await self._passwords.hash(password)
-            await self._db.execute(
-                "UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3",
-                user.id,
-                password_hash,
-                user.password_hash,
-            )
+            await users.replace_hash(self._db, user, password_hash)
         except APIError:
             return
+
+
+def _reason(user: User | None) -> str:
+    if user is None:
+        return "unknown address"
+    return "no password set" if user.password_hash is None else "wrong password"

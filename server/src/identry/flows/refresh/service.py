@@ -19,6 +19,9 @@ from identry.tokens import Grant, RefreshToken, RefreshTokens, TokenMint, TokenP
 from identry_kit.apierror import Unauthorized
 
 
+_CLOCK_SKEW = timedelta(seconds=60)
+
+
 class InvalidRefreshToken(Unauthorized):
     """401: not a refresh token of ours."""
 
@@ -95,7 +98,7 @@ class Refresh:
             row["predecessor_hash"] is not None
             and equal(row["predecessor_hash"], presented.hash)
             and row["successor_sealed"] is not None
-            and now - row["rotated_at"] <= self._grace
+            and self._in_grace(now - row["rotated_at"])
         ):
             successor = self._refresh_tokens.open_successor(presented, row["successor_sealed"])
             await self._audit.record(
@@ -112,6 +115,10 @@ class Refresh:
             raise InvalidRefreshToken
         await self._end_family(presented, row, origin)
         raise SessionRevoked
+
+    def _in_grace(self, age: timedelta) -> bool:
+        """Whether a rotation is recent; one that seems to lie ahead is so only as far as two clocks may differ."""
+        return bool(self._grace) and -_CLOCK_SKEW <= age < self._grace
 
     async def _end_family(self, presented: RefreshToken, row: Any, origin: Origin) -> None:
         async with self._db.transaction() as tx:
