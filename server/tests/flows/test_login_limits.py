@@ -135,9 +135,7 @@ async def test_without_redis_login_fails_closed_by_default(servers: Servers, red
 
 
 async def test_without_redis_login_goes_on_when_told_to(servers: Servers, redis: RedisServer) -> None:
-    async with running(
-        servers, redis=False, REDIS_URL=redis.url, RATE_LIMIT_FAIL_CLOSED_LOGIN="false"
-    ) as app:
+    async with running(servers, redis=False, REDIS_URL=redis.url, RATE_LIMIT_FAIL_CLOSED_LOGIN="false") as app:
         person = await app.make_user()
         redis.kill()
         assert (await login(app, person.email)).status_code == 200

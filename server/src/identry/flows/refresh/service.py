@@ -18,7 +18,6 @@ from identry.records.audit import Audit
 from identry.tokens import Grant, RefreshToken, RefreshTokens, TokenMint, TokenPair
 from identry_kit.apierror import Unauthorized
 
-
 _CLOCK_SKEW = timedelta(seconds=60)
 
 
