@@ -6,10 +6,11 @@ judges new passwords.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+
+import structlog
 
 from identry.core.passwords import argon, foreign
 from identry.core.passwords.argon import Argon2Params
@@ -27,7 +28,7 @@ __all__ = [
     "check_policy",
 ]
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 
 from identry.core import jose
 from identry.core.clock import Clock
@@ -26,7 +26,7 @@ from identry.records.keys.table import KeySchedule, SigningKey
 from identry_kit.apierror import ServiceUnavailable
 from identry_kit.jwtauth import Key
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 Jwk = Mapping[str, str]
 
@@ -207,7 +207,7 @@ class KeyRing:
 
     def _outage(self, error: ServiceUnavailable) -> None:
         if not self.failures:
-            _log.warning("the signing keys cannot be reloaded (%s); the known ones stay in use", error)
+            _log.warning("the signing keys cannot be reloaded; the known ones stay in use", reason=str(error))
         self.failures += 1
 
     def _unseal(self, row: SigningKey) -> None:
@@ -219,7 +219,7 @@ class KeyRing:
             self._held[row.kid] = jose.load_private_der(der, row.kid)
         except (SealError, jose.BadKeyError) as error:
             self._unusable.add(row.kid)
-            _log.error("signing key %r cannot be used by this process: %s", row.kid, error)
+            _log.error("a signing key cannot be used by this process", kid=row.kid, reason=str(error))
 
     def _current(self) -> _View:
         view = self._view
@@ -262,7 +262,7 @@ def _public(row: SigningKey) -> tuple[Jwk, Key] | None:
         jwk = jose.published_jwk(stored, row.kid, row.algorithm)
         return jwk, Key.from_jwk(jwk)
     except ValueError:
-        _log.error("the public half of signing key %r is damaged; it is not published", row.kid)
+        _log.error("the public half of a signing key is damaged; it is not published", kid=row.kid)
         return None
 
 
