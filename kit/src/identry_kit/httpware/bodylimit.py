@@ -38,7 +38,7 @@ class BodyLimit:
             return
         outer: _CountedBody | None = scope.get(_KEY)
         if outer is None:
-            declared = _declared_length(scope)
+            declared = declared_length(scope)
             if declared == 0:
                 await self.app(scope, receive, send)
                 return
@@ -108,7 +108,7 @@ class _CountedBody:
         return message
 
 
-def _declared_length(scope: Scope) -> int:
+def declared_length(scope: Scope) -> int:
     """`Content-Length`; 0 when there is surely no body, -1 when its length is unknown."""
     length = -1 if scope.get("http_version", "1.1") not in {"1.1", "1.0"} else 0
     for name, value in scope["headers"]:

@@ -11,8 +11,7 @@ from collections.abc import Awaitable
 
 from identry_kit.apierror import APIError, Headers, Message, Renderer, Scope, Send, answer, to_asgi
 
-DefaultHeaders = tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]
-"""Header lines to add where the handler has not set them, and the set of their names."""
+Lines = tuple[tuple[bytes, bytes], ...]
 
 
 class Exchange:
@@ -21,11 +20,12 @@ class Exchange:
     `status` is 0 until the answer began. `complete` says that its last part was sent.
     """
 
-    __slots__ = ("_defaults", "_refusal", "_send", "complete", "status")
+    __slots__ = ("_lines", "_names", "_refusal", "_send", "complete", "status")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, lines: Lines = (), names: frozenset[bytes] = frozenset()) -> None:
         self._send = send
-        self._defaults: list[DefaultHeaders] = []
+        self._lines = lines
+        self._names = names
         self._refusal: tuple[APIError, Scope, Renderer] | None = None
         self.status = 0
         self.complete = False
@@ -40,9 +40,10 @@ class Exchange:
         """Whether the answer began: from then on nobody can replace it."""
         return self.status != 0
 
-    def add_defaults(self, defaults: DefaultHeaders) -> None:
-        """Add these headers when the answer begins; a handler that sets one of them keeps its own."""
-        self._defaults.append(defaults)
+    def add_defaults(self, lines: Lines, names: frozenset[bytes]) -> None:
+        """Add `lines` (called `names`) when the answer begins; a handler that sets one of them keeps its own."""
+        self._lines += lines
+        self._names |= names
 
     def refuse(self, error: APIError, scope: Scope, render: Renderer = to_asgi) -> None:
         """Whatever the handler answers from now on, send `error` instead (if the answer has not begun)."""
@@ -50,8 +51,7 @@ class Exchange:
             self._refusal = (error, scope, render)
 
     def answer(self, error: APIError, scope: Scope, render: Renderer = to_asgi) -> Awaitable[None]:
-        """Send `error` as the whole answer."""
-        self._refusal = None
+        """Send `error` as the whole answer (or the refusal, if there is one)."""
         return answer(self, error, scope, render)
 
     def __call__(self, message: Message) -> Awaitable[None]:
@@ -61,24 +61,20 @@ class Exchange:
         kind = message["type"]
         if kind == "http.response.start" and not self.status:
             self.status = message["status"]
-            if self._defaults:
+            if self._lines:
                 message = {**message, "headers": self._merged(message)}
         elif kind == "http.response.body" and not message.get("more_body", False):
             self.complete = True
         return self._send(message)
 
     def _merged(self, message: Message) -> Headers:
-        headers: Headers = list(message.get("headers", ()))
-        own = len(headers)
-        for lines, names in self._defaults:
-            for index in range(own):
-                if headers[index][0] in names:
-                    present = {name for name, _ in headers}
-                    headers.extend(line for line in lines if line[0] not in present)
-                    break
-            else:
-                headers.extend(lines)
-        return headers
+        own: Headers = message.get("headers", ())
+        names = self._names
+        for header in own:
+            if header[0] in names:
+                present = {name for name, _ in own}
+                return [*own, *(line for line in self._lines if line[0] not in present)]
+        return [*own, *self._lines]
 
     async def _send_refusal(self) -> None:
         if self._refusal is None or self.status:

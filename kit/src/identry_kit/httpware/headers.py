@@ -30,11 +30,12 @@ class SecurityHeaders:
             if any(char in b"\r\n\0" for char in name + value):
                 msg = f"a header cannot hold a line break: {name!r}"
                 raise ValueError(msg)
-        self._defaults = (lines, frozenset(name for name, _ in lines))
+        self.lines = lines
+        self.names = frozenset(name for name, _ in lines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; `http` answers get the headers."""
         if scope["type"] == "http":
             send = exchange = Exchange.of(send)
-            exchange.add_defaults(self._defaults)
+            exchange.add_defaults(self.lines, self.names)
         await self.app(scope, receive, send)

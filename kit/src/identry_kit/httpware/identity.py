@@ -10,7 +10,7 @@ from identry_kit.apierror import ASGIApp, Receive, Scope, Send
 from identry_kit.httpware.exchange import Exchange
 
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._:-]{1,128}").fullmatch
-_NAMES = frozenset({b"x-request-id"})
+NAMES = frozenset({b"x-request-id"})
 _VARIANT = "89ab" * 4
 
 
@@ -19,6 +19,16 @@ def new_request_id() -> str:
     digits = os.urandom(16).hex()
     variant = _VARIANT[int(digits[16], 16)]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def open_record(scope: Scope) -> context.Request:
+    """The record of a request that begins, with its id."""
+    request_id = ""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id = value.decode("ascii") if _ACCEPTED(value) else ""
+            break
+    return context.Request(request_id or new_request_id(), method=scope.get("method", ""), path=scope["path"])
 
 
 class RequestID:
@@ -37,19 +47,12 @@ class RequestID:
         if kind == "lifespan":
             await self.app(scope, receive, send)
             return
-        request_id = ""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                request_id = value.decode("ascii") if _ACCEPTED(value) else ""
-                break
-        if not request_id:
-            request_id = new_request_id()
-        record = context.Request(request_id, method=scope.get("method", ""), path=scope["path"])
+        record = open_record(scope)
         token = context.begin(record)
         try:
             if kind == "http":
                 send = exchange = Exchange.of(send)
-                exchange.add_defaults((((b"x-request-id", request_id.encode()),), _NAMES))
+                exchange.add_defaults(((b"x-request-id", record.request_id.encode()),), NAMES)
             await self.app(scope, receive, send)
         finally:
             context.end(token)

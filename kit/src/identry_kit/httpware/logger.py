@@ -37,7 +37,7 @@ class Logger:
 
     def __init__(self, app: ASGIApp, *, logger: logging.Logger | None = None, sink: Sink | None = None) -> None:
         self.app = app
-        self._logger = logger or logging.getLogger("identry_kit.request")
+        self.logger = logger or logging.getLogger("identry_kit.request")
         self._sink = sink
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +52,7 @@ class Logger:
         if record is None:
             record = context.Request(method=scope["method"], path=scope["path"])
             token = context.begin(record)
-        record.logger = self._logger
+        record.logger = self.logger
         escaped = True
         try:
             await self.app(scope, receive, exchange)
@@ -60,11 +60,12 @@ class Logger:
         finally:
             if token is not None:
                 context.end(token)
-            self._write(record, scope, exchange.status or (500 if escaped else 200), perf_counter() - start)
+            self.write(record, scope, exchange.status or (500 if escaped else 200), perf_counter() - start)
 
-    def _write(self, record: context.Request, scope: Scope, status: int, seconds: float) -> None:
+    def write(self, record: context.Request, scope: Scope, status: int, seconds: float) -> None:
+        """Write the line of a request that took `seconds`."""
         sink = self._sink
-        if sink is None and not self._logger.isEnabledFor(logging.INFO):
+        if sink is None and not self.logger.isEnabledFor(logging.INFO):
             return
         caller = record.caller
         fields: dict[str, Any] = {
@@ -85,7 +86,7 @@ class Logger:
         if sink is not None:
             sink(fields)
         else:
-            _to_stdlib(self._logger, fields)
+            _to_stdlib(self.logger, fields)
 
 
 def _to_stdlib(logger: logging.Logger, fields: dict[str, Any]) -> None:

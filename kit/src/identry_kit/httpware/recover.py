@@ -30,7 +30,7 @@ class Recover:
             try:
                 await self.app(scope, receive, send)
             except Exception as error:  # the last resort: nothing may end the process
-                await self._recover(error, scope, exchange)
+                await self.recover(error, scope, exchange)
         elif kind == "websocket":
             try:
                 await self.app(scope, receive, send)
@@ -41,7 +41,8 @@ class Recover:
         else:
             await self.app(scope, receive, send)
 
-    async def _recover(self, error: Exception, scope: Scope, exchange: Exchange) -> None:
+    async def recover(self, error: Exception, scope: Scope, exchange: Exchange) -> None:
+        """Log `error` as it deserves and answer it, if nothing was answered."""
         if not isinstance(error, APIError):
             self._log(error)
             error = Internal()

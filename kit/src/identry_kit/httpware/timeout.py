@@ -41,20 +41,13 @@ class Timeout:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        outer: _Deadline | None = scope.get(_KEY)
+        outer: Deadline | None = scope.get(_KEY)
         if outer is not None:
             outer.move(self._seconds)
             await self.app(scope, receive, send)
             return
-        loop = asyncio.get_running_loop()
-        alarm = self._alarm
-        if alarm is None or alarm.loop is not loop:
-            alarm = self._alarm = _Alarm(loop)
-        task = asyncio.current_task()
-        assert task is not None, "an ASGI application runs in a task"
         exchange = Exchange.of(send)
-        deadline = scope[_KEY] = _Deadline(task, alarm, loop.time() + self._seconds)
-        alarm.add(deadline)
+        deadline = self.begin(scope)
         try:
             await self.app(scope, receive, exchange)
         except asyncio.CancelledError:
@@ -62,11 +55,23 @@ class Timeout:
                 raise
         finally:
             deadline.end()
-            scope.pop(_KEY, None)
         if deadline.struck:
-            await self._expire(scope, exchange)
+            await self.expire(scope, exchange)
 
-    async def _expire(self, scope: Scope, exchange: Exchange) -> None:
+    def begin(self, scope: Scope) -> Deadline:
+        """Start the deadline of the request that the current task serves; `end` it in any case."""
+        task = asyncio.current_task()
+        assert task is not None, "an ASGI application runs in a task"
+        loop = task.get_loop()
+        alarm = self._alarm
+        if alarm is None or alarm.loop is not loop:
+            alarm = self._alarm = _Alarm(loop)
+        deadline = scope[_KEY] = Deadline(task, alarm, loop.time() + self._seconds)
+        alarm.add(deadline)
+        return deadline
+
+    async def expire(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer 504 if nothing was answered; a begun answer stays incomplete."""
         if not exchange.started:
             await exchange.answer(GatewayTimeout(), scope, self._render)
         elif not exchange.complete:
@@ -74,7 +79,7 @@ class Timeout:
             self._logger.warning(message, extra={"request_id": context.request_id()})
 
 
-class _Deadline:
+class Deadline:
     """When to cancel a task. The bookkeeping of `asyncio.timeouts.Timeout`, which explains the `uncancel`."""
 
     __slots__ = ("_alarm", "_cancelling", "_task", "expired", "struck", "when")
@@ -120,16 +125,16 @@ class _Alarm:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._active: dict[_Deadline, None] = {}
+        self._active: dict[Deadline, None] = {}
         self._handle: asyncio.TimerHandle | None = None
         self._next = inf
 
-    def add(self, deadline: _Deadline) -> None:
+    def add(self, deadline: Deadline) -> None:
         self._active[deadline] = None
         if deadline.when < self._next:
             self._set(deadline.when)
 
-    def discard(self, deadline: _Deadline) -> None:
+    def discard(self, deadline: Deadline) -> None:
         self._active.pop(deadline, None)
 
     def _set(self, when: float) -> None:

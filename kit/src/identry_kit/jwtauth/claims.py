@@ -33,7 +33,7 @@ class Claims(Mapping[str, Any]):
     Times are seconds since the epoch. `repr` shows no personal data.
     """
 
-    __slots__ = ("_claims", "aud", "exp", "iat", "iss", "kid", "nbf", "sub")
+    __slots__ = ("_claims", "aud", "exp", "iat", "iss", "kid", "memo", "nbf", "sub")
 
     def __init__(self, claims: dict[str, Any], kid: str = "") -> None:
         self._claims = {name: _frozen(value) if type(value) in _CONTAINERS else value for name, value in claims.items()}
@@ -45,6 +45,8 @@ class Claims(Mapping[str, Any]):
         self.iss: str = claims.get("iss", "")
         self.sub: str = claims.get("sub", "")
         self.kid = kid
+        self.memo: tuple[object, object] | None = None
+        """What somebody (the first) made of these claims (the second), so that it need not be made again."""
 
     def __getitem__(self, name: str) -> Any:
         return self._claims[name]

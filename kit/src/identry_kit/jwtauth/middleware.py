@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import cast
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from identry_kit import context
@@ -46,7 +47,7 @@ class JWTAuth:
         try:
             token = bearer_token(scope)
             claims = await self._verifier.verify(token)
-            caller = caller_of(claims, token, tenant_claim=self._tenant_claim, sub_only=self._sub_only)
+            caller = self._caller(claims, token)
         except APIError as error:
             await _refuse(scope, send, error, self._render)
             return
@@ -57,6 +58,14 @@ class JWTAuth:
         else:
             with context.use(caller):
                 await self.app(scope, receive, send)
+
+    def _caller(self, claims: Claims, token: str) -> context.Caller:
+        """`caller_of`, made once per verified token: the verifier gives out the same claims for the same token."""
+        if claims.memo is not None and claims.memo[0] is self:
+            return cast("context.Caller", claims.memo[1])
+        caller = caller_of(claims, token, tenant_claim=self._tenant_claim, sub_only=self._sub_only)
+        claims.memo = (self, caller)
+        return caller
 
 
 def bearer_token(scope: Scope) -> str:

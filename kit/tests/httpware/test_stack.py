@@ -1,0 +1,181 @@
+"""The whole stack, in its one-frame form and as six classes one inside the other: the same behaviour from both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from identry_kit import context
+from identry_kit.apierror import NotFound
+from identry_kit.httpware import (
+    SECURITY_HEADERS,
+    BodyLimit,
+    Logger,
+    Recover,
+    RequestID,
+    SecurityHeaders,
+    Timeout,
+    standard_stack,
+)
+
+
+def nested(app: Any, *, sink: Any = None, max_body: int = 1 << 20, timeout: float = 30.0, **more: Any) -> Any:
+    app = Recover(Timeout(app, timeout, **more), **more)
+    return RequestID(Logger(SecurityHeaders(BodyLimit(app, max_body, **more)), sink=sink))
+
+
+class Foreign:
+    """A layer of somebody else that wraps `send`: the shared exchange is not visible behind it."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        async def wrapped(message) -> None:
+            await send(message)
+
+        await self.app(dict(scope), receive, wrapped)
+
+
+def with_foreign_layers(
+    app: Any, *, sink: Any = None, max_body: int = 1 << 20, timeout: float = 30.0, **more: Any
+) -> Any:
+    app = Foreign(Recover(Foreign(Timeout(app, timeout, **more)), **more))
+    return RequestID(Foreign(Logger(Foreign(SecurityHeaders(Foreign(BodyLimit(app, max_body, **more)))), sink=sink)))
+
+
+@pytest.fixture(params=[standard_stack, nested, with_foreign_layers], ids=["fused", "nested", "foreign"])
+def stack(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+BODIES = [((), ()), ((("Content-Length", "2"),), (b"hi",)), ((("Transfer-Encoding", "chunked"),), (b"h", b"i"))]
+
+
+@pytest.fixture(params=BODIES, ids=["no body", "declared", "chunked"])
+def sent(request: pytest.FixtureRequest) -> dict[str, Any]:
+    headers, chunks = request.param
+    return {"headers": [*headers, ("X-Request-ID", "r1")], "chunks": chunks}
+
+
+ALL_HEADERS = {name.lower() for name in SECURITY_HEADERS} | {"x-request-id"}
+
+
+async def test_an_answer_has_id_headers_and_a_line(call: Any, reply: Any, stack: Any, sent: dict[str, Any]) -> None:
+    lines: list[dict[str, Any]] = []
+    answer = await call(stack(reply(201, [(b"x-own", b"1")]), sink=lines.append), "/x", method="POST", **sent)
+    assert answer.status == 201
+    assert set(answer.headers) == ALL_HEADERS | {"x-own"}
+    assert answer.headers["x-request-id"] == "r1"
+    assert [(line["request_id"], line["method"], line["path"], line["status"]) for line in lines] == [
+        ("r1", "POST", "/x", 201)
+    ]
+    assert context.current() is None
+
+
+async def test_errors_have_id_headers_and_a_line_too(
+    call: Any, stack: Any, sent: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    lines: list[dict[str, Any]] = []
+
+    async def app(scope, receive, send) -> None:
+        match scope["path"]:
+            case "/panic":
+                raise LookupError
+            case "/missing":
+                raise NotFound("user not found: 7")
+            case "/slow":
+                await asyncio.sleep(60)
+
+    app = stack(app, sink=lines.append, timeout=0.03)
+    for path, status, code in [
+        ("/panic", 500, "internal_error"),
+        ("/missing", 404, "not_found"),
+        ("/slow", 504, "timeout"),
+    ]:
+        answer = await call(app, path, **sent)
+        assert answer.status == status
+        assert f'"code":"{code}"'.encode() in answer.body
+        assert set(answer.headers) >= ALL_HEADERS
+    assert [line["status"] for line in lines] == [500, 404, 504]
+    assert [r.request_id for r in caplog.records if "panic" in r.getMessage()] == ["r1"]  # type: ignore[attr-defined]
+
+
+async def test_a_body_over_the_limit(call: Any, reply: Any, stack: Any) -> None:
+    lines: list[dict[str, Any]] = []
+
+    async def reader(scope, receive, send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await reply()(scope, receive, send)
+
+    app = stack(reader, sink=lines.append, max_body=4)
+    for headers in ([("Content-Length", "5")], [("Transfer-Encoding", "chunked")]):
+        answer = await call(app, headers=headers, chunks=[b"x"] * 5)
+        assert answer.status == 413
+        assert answer.headers["connection"] == "close"
+        assert set(answer.headers) >= ALL_HEADERS
+    assert [line["status"] for line in lines] == [413, 413]
+    assert (await call(app, headers=[("Content-Length", "4")], chunks=[b"x"] * 4)).status == 200
+
+
+async def test_one_renderer_writes_every_error_of_the_layers(
+    call: Any, stack: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def render(error, scope):
+        return error.status, [(b"content-type", b"text/plain")], f"{scope['path']} {error.code}".encode()
+
+    async def app(scope, receive, send) -> None:
+        if scope["path"] == "/slow":
+            await asyncio.sleep(60)
+        raise LookupError
+
+    app = stack(app, on_error=render, max_body=1, timeout=0.03)
+    assert (await call(app, "/panic")).body == b"/panic internal_error"
+    assert (await call(app, "/slow")).body == b"/slow timeout"
+    assert (await call(app, "/big", headers=[("Content-Length", "2")])).body == b"/big payload_too_large"
+
+
+async def test_a_nested_timeout_replaces_the_stacks(call: Any, reply: Any, stack: Any, sent: dict[str, Any]) -> None:
+    async def slow(scope, receive, send) -> None:
+        await asyncio.sleep(0.1)
+        await reply()(scope, receive, send)
+
+    assert (await call(stack(Timeout(slow, 5), timeout=0.02), **sent)).status == 200
+
+
+async def test_cancellation_passes_all_layers(
+    call: Any, stack: Any, sent: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope, receive, send) -> None:
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(call(stack(app), **sent))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_websocket_and_lifespan_pass(call: Any, stack: Any) -> None:
+    async def app(scope, receive, send) -> None:
+        await send({"type": f"{scope['type']}.done", "id": context.request_id() != ""})
+
+    assert (await call(stack(app), kind="websocket")).messages == [{"type": "websocket.done", "id": True}]
+    assert (await call(stack(app), kind="lifespan")).messages == [{"type": "lifespan.done", "id": False}]
+
+
+async def test_a_thousand_requests_at_once_keep_their_ids_apart(call: Any, stack: Any) -> None:
+    async def app(scope, receive, send) -> None:
+        await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": context.request_id().encode()})
+
+    app = stack(app)
+    answers = await asyncio.gather(*(call(app, headers=[("x-request-id", f"r{n}")]) for n in range(1000)))
+    assert [answer.body for answer in answers] == [b"r%d" % n for n in range(1000)]
+    assert all(answer.headers["x-request-id"].encode() == answer.body for answer in answers)
