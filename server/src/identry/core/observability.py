@@ -27,6 +27,8 @@ _SECRET_TEXT = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
+_SHORTEST_TOKEN = 40
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{_SHORTEST_TOKEN},}}")  # longer than a UUID: GET /auth/invitations/{token}
 _LONGEST_VALUE = 2000
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 
@@ -105,11 +107,13 @@ class _ToStructlog(logging.Handler):
 def access_log(stream: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
     """A sink for the kit's request log: one line per request, encoded without the processors above.
 
-    Its fields are the kit's own (no header, no body, no query string), so there is nothing to redact.
+    Its fields are the kit's own (no header, no body, no query string), so only a token in the path is to be hidden.
     """
     write = (stream or sys.stdout).write
 
     def sink(fields: dict[str, Any]) -> None:
+        if len(fields["path"]) >= _SHORTEST_TOKEN:
+            fields["path"] = _TOKEN.sub("…", fields["path"])
         fields["level"] = "info"
         write(_encode(fields).decode() + "\n")
 

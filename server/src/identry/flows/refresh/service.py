@@ -6,6 +6,8 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from identry.core.clock import Clock
 from identry.core.db import Database
 from identry.core.kv import RevocationMarks
@@ -17,6 +19,8 @@ from identry.records import sessions
 from identry.records.audit import Audit
 from identry.tokens import Grant, RefreshToken, RefreshTokens, TokenMint, TokenPair
 from identry_kit.apierror import Unauthorized
+
+log = structlog.get_logger("identry.refresh")
 
 _CLOCK_SKEW = timedelta(seconds=60)
 
@@ -99,7 +103,7 @@ class Refresh:
             and row["successor_sealed"] is not None
             and self._in_grace(now - row["rotated_at"])
         ):
-            successor = self._refresh_tokens.open_successor(presented, row["successor_sealed"])
+            successor = self._successor(presented, row["successor_sealed"])
             await self._audit.record(
                 self._db,
                 "auth.refresh.replayed",
@@ -114,6 +118,14 @@ class Refresh:
             raise InvalidRefreshToken
         await self._end_family(presented, row, origin)
         raise SessionRevoked
+
+    def _successor(self, presented: RefreshToken, sealed: bytes) -> RefreshToken:
+        """The successor that the presented token was given; a damaged one refuses this request and ends nothing."""
+        try:
+            return self._refresh_tokens.open_successor(presented, sealed)
+        except ValueError:
+            log.exception("refresh.successor_unreadable", session_id=str(presented.session_id))
+            raise SessionRevoked from None
 
     def _in_grace(self, age: timedelta) -> bool:
         """Whether a rotation is recent; one that seems to lie ahead is so only as far as two clocks may differ."""
