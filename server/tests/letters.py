@@ -22,7 +22,8 @@ async def letters(app: Harness, to: str, template: str | None = None) -> list[Le
     """Mail queued for an address, newest first."""
     rows = await app.db.fetch(
         """
-        SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at, last_error, created_at
+        SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at,
+               last_error, created_at
         FROM mail_outbox WHERE recipient = $1 AND ($2::text IS NULL OR template = $2) ORDER BY id DESC
         """,
         to,

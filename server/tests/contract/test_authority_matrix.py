@@ -85,7 +85,8 @@ class World:
             return None
         return await self.app.db.fetch(
             """
-            SELECT md5(u::text), (SELECT array_agg(m::text ORDER BY m.id) FROM company_memberships m WHERE user_id = u.id),
+            SELECT md5(u::text),
+                   (SELECT array_agg(m::text ORDER BY m.id) FROM company_memberships m WHERE user_id = u.id),
                    (SELECT array_agg(b::text ORDER BY b.id) FROM business_unit_memberships b WHERE user_id = u.id)
             FROM users u WHERE id = $1
             """,
@@ -385,10 +386,7 @@ async def test_exactly_those_may(world: World, name: str) -> None:
         ask = await build(world, kind)
         before = await world.fingerprint(ask.target)
         reply = await world.app.http.request(ask.method, ask.path, json=ask.json, headers=world.callers[kind].bearer)
-        if kind in other:
-            expected = {other[kind]}
-        else:
-            expected = {200, 201} if kind in may else {403}
+        expected = {other[kind]} if kind in other else {200, 201} if kind in may else {403}
         if reply.status_code not in expected:
             wrong.append(f"{kind}: {reply.status_code}, expected {expected}: {reply.text[:200]}")
         elif reply.status_code == 403:

@@ -80,7 +80,7 @@ async def _members(db: Executor, company_id: UUID, rows: list[Any], unit_id: UUI
         SELECT {BUSINESS_UNIT_COLUMNS} FROM business_unit_memberships
         WHERE company_id = $1 AND user_id = ANY($2) AND ($3::uuid IS NULL OR business_unit_id = $3)
         ORDER BY business_unit_id
-    """
+    """  # noqa: S608 - constant columns
     found = await db.fetch(sql, company_id, [user.id for user, _ in people], unit_id)
     units: dict[UUID, list[BusinessUnitMembership]] = {}
     for unit in (BusinessUnitMembership(*row) for row in found):
