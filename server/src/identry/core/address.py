@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 MAX_HOPS = 32
@@ -77,8 +78,11 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     (`fe80::1%eth0`) is dropped: it names an interface of whoever wrote it.
     """
     text = text.strip(" \t")
-    if not text or len(text) > _MAX_HOP_LENGTH:
-        return None
+    return _parse_short(text) if 0 < len(text) <= _MAX_HOP_LENGTH else None
+
+
+@lru_cache(maxsize=2048)  # the same proxies and clients come again; bounded keys of bounded length
+def _parse_short(text: str) -> IPv4Address | IPv6Address | None:
     if text.startswith("["):
         text, bracket, port = text[1:].partition("]")
         if not bracket or ":" not in text or (port and not _is_port(port)):

@@ -12,12 +12,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from faults.proxy import FaultProxy, Mode
-from services.certificates import self_signed
-from services.redis import RedisServer, executables, free_port
+import uvloop
 from structlog.testing import capture_logs
 
 from identry.core.kv import KVUnavailable
+from identry.core.kv.breaker import Breaker
 from identry.core.kv.redis import RedisKV
 
 
@@ -208,14 +207,40 @@ async def test_commands_in_flight_are_bounded_and_the_surplus_does_not_open_the_
         await kv.ping()
 
 
-async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_redis(fragile_redis: RedisServer):
-    async with engine(fragile_redis.port) as kv:
-        await kv.set("k", b"v", 60)
-        answer = asyncio.create_task(kv.get("k"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        time.sleep(0.3)
-        assert await answer == b"v"
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_redis(fragile_redis: RedisServer, loop):
+    """The two loops differ in what they look at first after a stall: the timers or the sockets."""
+
+    async def stall() -> bytes | None:
+        async with engine(fragile_redis.port) as kv:
+            await kv.set("k", b"v", 60)
+            answer = asyncio.create_task(kv.get("k"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            time.sleep(0.3)
+            return await answer
+
+    def elsewhere() -> bytes | None:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(stall())
+
+    assert await asyncio.to_thread(elsewhere) == b"v"
+
+
+async def test_only_failures_in_a_row_open_the_breaker():
+    async def probe() -> None:
+        raise AssertionError("still closed, nothing to probe")
+
+    breaker = Breaker(probe, threshold=3, interval=60)
+    for _ in range(5):
+        breaker.failed(TimeoutError())
+        breaker.failed(TimeoutError())
+        breaker.succeeded()
+    assert not breaker.is_open
+    for _ in range(3):
+        breaker.failed(TimeoutError())
+    assert breaker.is_open
+    await breaker.close()
 
 
 async def test_a_server_that_refuses_writes_opens_the_breaker_until_it_takes_them(fragile_redis: RedisServer):
