@@ -141,6 +141,11 @@ def test_a_very_long_chain_is_read_from_the_right_only():
     assert seen(*(["203.0.113.7"] * 1000)) == "203.0.113.7"
 
 
+def test_a_chain_within_the_bound_is_read_to_its_end():
+    ours = ["2001:db8:aaaa:1111:2222:3333:4444:5555"] * (MAX_HOPS - 1)
+    assert seen(", ".join(["198.51.100.9", *ours])) == "198.51.100.9"
+
+
 def test_an_address_cut_by_the_bound_is_not_mistaken_for_another():
     assert seen(",".join(["1.1.1.111"] + ["10.0.0.2"] * MAX_HOPS)) == "10.0.0.2"
 

@@ -247,6 +247,10 @@ async def test_a_server_that_refuses_writes_opens_the_breaker_until_it_takes_the
     async with engine(fragile_redis.port, probe_interval=0.1) as kv:
         await kv.ping()
         fragile_redis._ask(b"CONFIG SET maxmemory 1\r\n")
+        for _ in range(5):
+            with pytest.raises(KVUnavailable):
+                await kv.set("k", b"v", 60)
+            await kv.get("k")  # what still works is served: these were no failures in a row
         for _ in range(3):
             with pytest.raises(KVUnavailable):
                 await kv.set("k", b"v", 60)

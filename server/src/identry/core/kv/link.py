@@ -20,9 +20,6 @@ __all__ = ["FAULTS", "Busy", "Link", "Lost", "NoScriptError", "ResponseError", "
 FAULTS = (RedisError, OSError, TimeoutError)
 """What the driver raises when Redis cannot be reached or refuses a command."""
 
-STALL = 0.02
-"""Seconds. A deadline that fires this late says that the event loop stood still, not that Redis did."""
-
 Argument = str | bytes | int | float
 
 
@@ -111,7 +108,8 @@ class Link:
                 await self._connection.send_packed_command(packed, check_health=False)
                 await asyncio.shield(reply)
         except TimeoutError as error:
-            if not await _answered_during_stall(reply, deadline):
+            # After a stall of the event loop the reply has been read in the same breath as the deadline fired.
+            if not reply.done():
                 self.fail(error)
                 raise
         except (RedisError, OSError) as error:
@@ -165,10 +163,3 @@ class Link:
         finally:
             with suppress(Exception):
                 await self._connection.disconnect(nowait=True)
-
-
-async def _answered_during_stall(reply: asyncio.Future[Any], deadline: float) -> bool:
-    """Whether the reply was only waiting to be read: after a stall of the loop, look once more before giving up."""
-    if asyncio.get_running_loop().time() - deadline > STALL and not reply.done():
-        await asyncio.wait([reply], timeout=STALL)
-    return reply.done()
