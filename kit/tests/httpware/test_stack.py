@@ -7,9 +7,12 @@ import logging
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from identry_kit import context
-from identry_kit.apierror import NotFound
+from identry_kit.apierror import NotFound, exception_handlers
 from identry_kit.httpware import (
     SECURITY_HEADERS,
     BodyLimit,
@@ -179,3 +182,23 @@ async def test_a_thousand_requests_at_once_keep_their_ids_apart(call: Any, stack
     answers = await asyncio.gather(*(call(app, headers=[("x-request-id", f"r{n}")]) for n in range(1000)))
     assert [answer.body for answer in answers] == [b"r%d" % n for n in range(1000)]
     assert all(answer.headers["x-request-id"].encode() == answer.body for answer in answers)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/missing", 404), ("/panic", 500), ("/fine", 200)])
+async def test_a_frameworks_errors_are_answered_in_the_kits_words_and_logged_once(
+    call: Any, stack: Any, caplog: pytest.LogCaptureFixture, path: str, status: int
+) -> None:
+    async def endpoint(request: Any) -> PlainTextResponse:
+        match request.url.path:
+            case "/missing":
+                raise NotFound("user not found: 7")
+            case "/panic":
+                raise LookupError
+        return PlainTextResponse("fine")
+
+    service = Starlette(routes=[Route("/{any}", endpoint)], exception_handlers=exception_handlers())
+    answer = await call(stack(service), path)
+    assert answer.status == status
+    assert answer.headers["content-type"].startswith("application/json" if status > 200 else "text/plain")
+    assert set(answer.headers) >= ALL_HEADERS
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == (status == 500)

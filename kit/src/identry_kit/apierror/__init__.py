@@ -6,6 +6,7 @@ names the ASGI interface's types, because every other package needs them and may
 
 from identry_kit.apierror.answer import (
     ASGIApp,
+    ErrorResponse,
     Headers,
     Message,
     Receive,
@@ -14,6 +15,7 @@ from identry_kit.apierror.answer import (
     Scope,
     Send,
     answer,
+    exception_handlers,
     header_lines,
     to_asgi,
     to_problem,
@@ -57,6 +59,7 @@ __all__ = [
     "BadGateway",
     "BadRequest",
     "Conflict",
+    "ErrorResponse",
     "Forbidden",
     "GatewayTimeout",
     "Gone",
@@ -81,6 +84,7 @@ __all__ = [
     "bad_gateway",
     "bad_request",
     "conflict",
+    "exception_handlers",
     "forbidden",
     "header_lines",
     "internal",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from identry_kit.apierror.kinds import APIError
+from identry_kit.apierror.kinds import APIError, Internal
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -50,3 +50,32 @@ async def answer(send: Send, error: APIError, scope: Scope, render: Renderer = t
     status, headers, body = render(error, scope)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+class ErrorResponse:
+    """An error as an ASGI application that answers it: what a framework's exception handler may return."""
+
+    def __init__(self, error: APIError, render: Renderer = to_asgi) -> None:
+        self.error = error
+        self.status_code = error.status
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Answer."""
+        await answer(send, self.error, scope, self._render)
+
+
+def exception_handlers(render: Renderer = to_asgi) -> dict[Any, Callable[[Any, Any], Awaitable[Any]]]:
+    """For `Starlette(exception_handlers=…)` and `FastAPI(exception_handlers=…)`, without importing either.
+
+    A framework answers what its handlers raise before any middleware outside sees it. With these, an `APIError` is
+    answered as it says, and anything else as a plain 500 (it goes on to `httpware.Recover`, which logs it).
+    """
+
+    async def api_error(request: Any, error: APIError) -> ErrorResponse:  # noqa: ARG001 - the frameworks' signature
+        return ErrorResponse(error, render)
+
+    async def panic(request: Any, error: Exception) -> ErrorResponse:  # noqa: ARG001 - the frameworks' signature
+        return ErrorResponse(Internal(), render)
+
+    return {APIError: api_error, Exception: panic}

@@ -1,0 +1,58 @@
+"""The public surface, written down: a name that comes or goes is a decision, not an accident."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+PUBLIC = {
+    "apierror": """
+        APIError ASGIApp BadGateway BadRequest Conflict ErrorResponse Forbidden GatewayTimeout Gone Headers Internal Message
+        NotFound NotImplementedYet OtherError PayloadTooLarge Receive Rendered Renderer Scope Send ServiceUnavailable
+        TooManyRequests Unauthorized UnsupportedMediaType ValidationFailed answer bad_gateway bad_request conflict
+        exception_handlers forbidden header_lines internal new not_found service_unavailable to_asgi to_problem
+        too_many_requests unauthorized validation_error
+    """,
+    "context": """
+        ANONYMOUS Caller DEFAULT_PLAN Request amr annotate app_role app_roles audiences auth_time begin caller current
+        end is_service logger raw_jwt request_id service_app tenant_id tenant_id_str token_version use user_email
+        user_id user_name user_plan user_role user_sub
+    """,
+    "httpware": """
+        BodyLimit Buckets CallerRateLimiter LocalBuckets Logger RBAC RateLimited RateLimiter Recover RequestID
+        RequireTenant SECURITY_HEADERS SecurityHeaders Sink Timeout new_request_id standard_stack
+    """,
+    "jwtauth": """
+        ALGORITHMS ANY_AUDIENCE AnyAudience Claims InvalidToken JWKSCache JWTAuth Key Keys KeysUnavailable MissingToken
+        PublicKey RevocationHook StaticKeys Verifier bearer_token caller_of
+    """,
+    "pagination": "DEFAULT_PAGE_SIZE MAX_PAGE MAX_PAGE_SIZE PageParams Style page_body parse",
+}
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_the_public_names_are_these(package: str) -> None:
+    module = importlib.import_module(f"identry_kit.{package}")
+    assert sorted(module.__all__) == sorted(PUBLIC[package].split())
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_every_public_class_and_function_says_what_it_is(package: str) -> None:
+    module = importlib.import_module(f"identry_kit.{package}")
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and thing.__module__.startswith("identry_kit"):
+            assert inspect.getdoc(thing), name
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_importing_a_package_loads_no_framework_and_no_http_client(package: str) -> None:
+    heavy = ("starlette", "httpx2", "joserfc", "identry")
+    code = f"import sys, identry_kit.{package}; print(*(name for name in {heavy} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
