@@ -11,11 +11,11 @@ import pytest
 
 PUBLIC = {
     "apierror": """
-        APIError ASGIApp BadGateway BadRequest Conflict ErrorResponse Forbidden GatewayTimeout Gone Headers Internal Message
-        NotFound NotImplementedYet OtherError PayloadTooLarge Receive Rendered Renderer Scope Send ServiceUnavailable
-        TooManyRequests Unauthorized UnsupportedMediaType ValidationFailed answer bad_gateway bad_request conflict
-        exception_handlers forbidden header_lines internal new not_found service_unavailable to_asgi to_problem
-        too_many_requests unauthorized validation_error
+        APIError ASGIApp BadGateway BadRequest Conflict ErrorResponse Forbidden GatewayTimeout Gone Headers Internal
+        Message NotFound NotImplementedYet OtherError PayloadTooLarge Receive Rendered Renderer Scope Send
+        ServiceUnavailable TooManyRequests Unauthorized UnsupportedMediaType ValidationFailed answer bad_gateway
+        bad_request conflict exception_handlers forbidden header_lines internal new not_found service_unavailable
+        to_asgi to_problem too_many_requests unauthorized validation_error
     """,
     "context": """
         ANONYMOUS Caller DEFAULT_PLAN Request amr annotate app_role app_roles audiences auth_time begin caller current

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +46,19 @@ class TestRequestID:
         assert len(ids) == 50
 
     def test_made_ids_are_uuid4(self) -> None:
-        assert all(UUID4.fullmatch(new_request_id()) for _ in range(200))
+        made = [new_request_id() for _ in range(1000)]
+        assert all(UUID4.fullmatch(one) for one in made)
+        assert len(set(made)) == 1000
+
+    def test_a_forked_process_makes_other_ids(self) -> None:
+        code = (
+            "import os; from identry_kit.httpware import new_request_id as new; new()\n"
+            "child = os.fork()\n"
+            "print(new(), flush=True)\n"
+            "child and os.waitpid(child, 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert len(set(done.stdout.split())) == 2
 
     async def test_a_websocket_has_an_id_too(self, call: Any) -> None:
         seen = []

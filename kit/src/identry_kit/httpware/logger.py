@@ -74,7 +74,7 @@ class Logger:
             "method": scope["method"],
             "path": safe_path(scope["path"]),
             "status": status,
-            "duration_ms": round(seconds * 1000, 3),
+            "duration_ms": int(seconds * 1e6) / 1000,
             "tenant_id": "" if caller.tenant_id is None else str(caller.tenant_id),
         }
         if caller.user_id is not None:
