@@ -123,7 +123,8 @@ async def test_unknown_addresses_leave_an_audit_row_and_nothing_else(app: Harnes
 
 
 @pytest.mark.parametrize(
-    "fields", [{"is_active": False}, {"approval_status": "REJECTED"}, {"approval_status": "REJECTED", "is_active": False}]
+    "fields",
+    [{"is_active": False}, {"approval_status": "REJECTED"}, {"approval_status": "REJECTED", "is_active": False}],
 )
 async def test_blocked_accounts_get_no_link(app: Harness, fields: dict[str, Any]) -> None:
     person = await app.make_user(**fields)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from identry.core.limits import ACCEPT_INVITATION, ACCOUNT_FAILURES
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.accept_invitation.service import (
     AcceptInvitation,
@@ -21,7 +22,6 @@ from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import FullName, NewPassword, OpaqueToken
 from identry.web.views import SignedInView
-from identry_kit.apierror import ServiceUnavailable
 
 
 class OfferView(msgspec.Struct, rename="camel", frozen=True):
@@ -71,6 +71,7 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
             tag="Invitations",
             body=AcceptBody,
             reply=SignedInView,
+            limits=(ACCEPT_INVITATION, ACCOUNT_FAILURES),
             errors=(
                 UnknownInvitation,
                 InvitationUsed,
@@ -83,7 +84,6 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
                 RegistrationRejected,
                 AccountInactive,
                 MfaRequired,
-                ServiceUnavailable,
             ),
             description="Makes the account when the address has none (approved, active, address proven); otherwise the "
             "password must be that of the existing account, which keeps its name. With a second factor the answer is "

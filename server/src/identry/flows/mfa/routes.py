@@ -6,13 +6,13 @@ from typing import Annotated
 
 import msgspec
 
+from identry.core.limits import MFA_VERIFY
 from identry.flows.mfa.service import VerifyMfa, WrongCode
 from identry.signin import AccountInactive, PendingApproval, RegistrationRejected
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import OpaqueToken
 from identry.web.views import SignedInView
-from identry_kit.apierror import ServiceUnavailable
 
 Code = Annotated[
     str,
@@ -48,7 +48,8 @@ def operations(verify: VerifyMfa) -> list[Operation]:
             tag="Sign in",
             body=VerifyBody,
             reply=SignedInView,
-            errors=(WrongCode, PendingApproval, RegistrationRejected, AccountInactive, ServiceUnavailable),
+            limits=(MFA_VERIFY,),
+            errors=(WrongCode, PendingApproval, RegistrationRejected, AccountInactive),
             description="A ticket works once, for five minutes and five codes. After ten wrong codes in fifteen "
             "minutes, over any number of sign-ins, the account's second factor is locked for the rest of that time.",
             example={"mfaToken": "hvZ0…", "code": "123456"},

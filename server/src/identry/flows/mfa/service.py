@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from identry.core import recovery_codes, totp
 from identry.core.clock import Clock
@@ -21,14 +22,16 @@ from identry.core.limits import MFA_VERIFY, Limiter, RateLimited
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.core.recovery_codes import RecoveryCodes
-from identry.core.secrets import token_hash
+from identry.core.secrets import SealError, token_hash
 from identry.records import factors, one_time_tokens, users
 from identry.records.audit import Audit
 from identry.records.factors import FAILURE_WINDOW, TotpFactor, TotpSecrets
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
 from identry.signin import SignedIn, SignIn
-from identry_kit.apierror import Unauthorized
+from identry_kit.apierror import APIError, ServiceUnavailable, Unauthorized
+
+log = structlog.get_logger("identry.mfa")
 
 _IGNORED = re.compile(r"[\s\-]")
 
@@ -37,6 +40,15 @@ class WrongCode(Unauthorized):
     """401: ticket or code is wrong, used or expired; the answer is the same."""
 
     message = "invalid or expired code"
+
+
+class FactorUnreadable(ServiceUnavailable):
+    """503: the secret of the factor cannot be opened (`SECRET_KEY` was changed or the row damaged)."""
+
+    message = "the second factor cannot be checked"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "60"})
 
 
 class _FirstFactor(msgspec.Struct, rename="camel"):
@@ -90,7 +102,12 @@ class VerifyMfa:
         hashed = token_hash(raw_ticket)
         user, factor, first = await self._waiting(hashed, origin)
         await self._spend_try(hashed, factor, origin)
-        proof = await self._prove(factor, code)
+        try:
+            proof = await self._prove(factor, code)
+        except APIError:
+            # Nobody learned whether the code was right, so nothing failed.
+            await factors.refund_failure(self._db, factor.user_id)
+            raise
         if proof is None or not await self._use(proof, hashed, factor, origin):
             await self._refuse(user, "wrong code", origin)
             raise WrongCode
@@ -141,10 +158,24 @@ class VerifyMfa:
         return None if canonical is None else await self._prove_recovery_code(factor, canonical)
 
     def _prove_totp(self, factor: TotpFactor, code: str) -> _Proof | None:
-        step = totp.matching_step(self._secrets.open(factor), code, self._clock.now(), after=factor.last_step)
+        try:
+            secret = self._secrets.open(factor)
+        except SealError as error:
+            log.error("mfa.secret_unreadable", user_id=str(factor.user_id), reason=str(error))
+            raise FactorUnreadable from None
+        step = totp.matching_step(secret, code, self._clock.now(), after=factor.last_step)
         if step is None:
             return None
-        return _Proof("totp", lambda tx: factors.advance(tx, factor.user_id, step))
+
+        async def use(tx: Executor) -> bool:
+            if not await factors.advance(tx, factor.user_id, step):
+                return False
+            if factor.key_id != self._secrets.key_id:
+                sealed = self._secrets.seal(factor.user_id, secret)
+                await factors.reseal(tx, factor, sealed, self._secrets.key_id)
+            return True
+
+        return _Proof("totp", use)
 
     async def _prove_recovery_code(self, factor: TotpFactor, code: str) -> _Proof | None:
         """One hash, whether or not there is a code that it could belong to."""
@@ -163,9 +194,6 @@ class VerifyMfa:
             if await one_time_tokens.consume(tx, Purpose.MFA_TICKET, hashed, self._clock.now()) is None:
                 return False
             await factors.refund_failure(tx, factor.user_id)
-            if factor.key_id != self._secrets.key_id:
-                sealed = self._secrets.seal(factor.user_id, self._secrets.open(factor))
-                await factors.reseal(tx, factor, sealed, self._secrets.key_id)
             await self._audit.record(
                 tx,
                 "auth.mfa.succeeded",

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from identry.core.limits import RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.password_reset.service import InvalidResetToken, PasswordReset, VendorReset
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import NewPassword, OpaqueToken, login_email
-from identry_kit.apierror import ServiceUnavailable
 
 AccountType = Annotated[
     Literal["", "internal", "auto", "vendor"],
@@ -83,10 +83,10 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             tag="Password reset",
             body=ResetRequestBody,
             reply=ResetRequested,
-            errors=(VendorReset, ServiceUnavailable),
-            description="Answers the same, in the same time, whether or not the address has an account. A newer link "
-            "makes the older ones invalid; a link works for 60 minutes. Limited to 10 requests an hour for each client "
-            "address and 5 for each mail address, known or not.",
+            limits=(RESET_REQUEST, RESET_REQUEST_EMAIL),
+            errors=(VendorReset,),
+            description="Answers the same, in the same time, whether or not the address has an account; its limit counts "
+            "addresses known or not. A newer link makes the older ones invalid.",
             example={"email": "ada@example.com"},
         ),
         Operation(
@@ -97,7 +97,8 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             tag="Password reset",
             body=ResetConfirmBody,
             reply=ResetConfirmed,
-            errors=(InvalidResetToken, UnacceptablePassword, ServiceUnavailable),
+            limits=(RESET_CONFIRM,),
+            errors=(InvalidResetToken, UnacceptablePassword),
             description="Ends every session of the account and signs nobody in. A second factor stays.",
             example={"token": "hvZ0…", "newPassword": "correct horse battery"},
         ),

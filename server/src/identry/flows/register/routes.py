@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from identry.core.limits import REGISTER
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.register.service import EmailTaken, Register, Registration, RegistrationDisabled
 from identry.signin import PasswordLoginDisabled
@@ -13,7 +14,6 @@ from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import Email, FullName, NewPassword, Phone, WebUrl
 from identry.web.views import UserView
-from identry_kit.apierror import ServiceUnavailable
 
 
 class RegisterBody(msgspec.Struct, rename="camel"):
@@ -53,15 +53,15 @@ def operations(register: Register) -> list[Operation]:
             body=RegisterBody,
             reply=RegisterReply,
             status=201,
+            limits=(REGISTER,),
             errors=(
                 RegistrationDisabled,
                 PasswordLoginDisabled,
                 EmailTaken,
                 UnacceptablePassword,
-                ServiceUnavailable,
             ),
             description="The account waits (`approvalStatus: PENDING`, `isActive: false`) until staff approve it; no "
-            "tokens are given. Limited to 10 registrations an hour for each client address.",
+            "tokens are given.",
             example={"email": "ada@example.com", "password": "correct horse battery", "fullName": "Ada Lovelace"},
         )
     ]
