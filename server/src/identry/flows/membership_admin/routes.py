@@ -124,6 +124,7 @@ def operations(admin: MembershipAdmin) -> list[Operation]:
             body=MembershipBody,
             reply=CompanyMembershipReply,
             status=201,
+            also={200: "Changed"},
             errors=(NotAllowed, UserUnknown, CompanyUnknown, LastOfItsKind),
             description="201 for a new membership, 200 for one that was there. Nobody raises their own role.",
             example=example,
@@ -150,6 +151,7 @@ def operations(admin: MembershipAdmin) -> list[Operation]:
             body=MembershipBody,
             reply=UnitMembershipReply,
             status=201,
+            also={200: "Changed"},
             errors=(NotAllowed, UserUnknown, NotAMember),
             description="201 for a new membership, 200 for one that was there. The user must be an active member of "
             "the company (409).",

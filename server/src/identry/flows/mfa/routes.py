@@ -49,7 +49,7 @@ def operations(verify: VerifyMfa) -> list[Operation]:
             body=VerifyBody,
             reply=SignedInView,
             limits=(MFA_VERIFY,),
-            errors=(WrongCode, PendingApproval, RegistrationRejected, AccountInactive),
+            errors=(WrongCode, PendingApproval, RegistrationRejected, AccountInactive, ServiceUnavailable),
             description="A ticket works once, for five minutes and five codes. After ten wrong codes in fifteen "
             "minutes, over any number of sign-ins, the account's second factor is locked for the rest of that time.",
             example={"mfaToken": "hvZ0…", "code": "123456"},

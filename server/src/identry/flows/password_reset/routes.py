@@ -84,9 +84,10 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             body=ResetRequestBody,
             reply=ResetRequested,
             limits=(RESET_REQUEST, RESET_REQUEST_EMAIL),
-            errors=(VendorReset,),
-            description="Answers the same, in the same time, whether or not the address has an account; its limit counts "
-            "addresses known or not. A newer link makes the older ones invalid.",
+            errors=(VendorReset, ServiceUnavailable),
+            description="Answers the same, in the same time, whether or not the address has an account. A newer link "
+            "makes the older ones invalid; a link works for 60 minutes. The limits count "
+            "unknown addresses too.",
             example={"email": "ada@example.com"},
         ),
         Operation(
@@ -98,7 +99,7 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             body=ResetConfirmBody,
             reply=ResetConfirmed,
             limits=(RESET_CONFIRM,),
-            errors=(InvalidResetToken, UnacceptablePassword),
+            errors=(InvalidResetToken, UnacceptablePassword, ServiceUnavailable),
             description="Ends every session of the account and signs nobody in. A second factor stays.",
             example={"token": "hvZ0…", "newPassword": "correct horse battery"},
         ),

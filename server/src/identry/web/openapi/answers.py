@@ -71,7 +71,7 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield from (BearerRequired, SessionRevoked)
     if operation.guard is Guard.MACHINE:
         yield InternalKeyRequired
-    if operation.rule:
+    if operation.rule and not any(issubclass(kind, Forbidden) for kind in operation.errors):
         yield Forbidden
     if operation.limits:
         yield RateLimited

@@ -20,9 +20,8 @@ TAGS: Mapping[str, str] = {
     "Invitations": "Bring people into a company by mail.",
     "Users": "Accounts, administered by platform staff and company owners.",
     "Companies": "Who belongs to a company or a business unit, and as what.",
-    "Memberships": "What a membership grants.",
     "Machines": "For services, with `X-Internal-API-Key`. Mounted only where `INTERNAL_API_KEY` is set.",
-    "Discovery": "What verifiers need to know.",
+    "Keys": "The public keys that verify access tokens.",
     "Operations": "For load balancers and monitors.",
 }
 
