@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 
 from identry.core.limits import Limit
 from identry.documents import full_table
+from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected, SignIn
 from identry.web.openapi import document, refusals
 from identry.web.openapi.answers import envelope
 from identry.web.openapi.catalogue import errors_markdown
@@ -204,9 +205,21 @@ def test_every_error_that_a_room_defines_is_in_its_table_and_says_when_it_comes(
                 assert kind in answers, f"{kind.__name__} is missing in `errors=` of every operation of {room}"
 
 
+@pytest.mark.parametrize("room", sorted(rooms()))
+def test_a_room_that_signs_in_lists_every_gate(room):
+    try:
+        service = importlib.import_module(f"{room}.service")
+    except ModuleNotFoundError:
+        return
+    if SignIn in vars(service).values():
+        own = [o for o in LISTED if o.handler.__module__.startswith(f"{room}.") and o.body]
+        for gate in (PendingApproval, RegistrationRejected, AccountInactive, CredentialsChanged):
+            assert any(gate in refusals(operation) for operation in own), gate
+
+
 def test_the_catalogue_of_errors_names_every_code_of_the_table():
     text = errors_markdown(TABLE)
     for operation in LISTED:
         for kind in refusals(operation):
             assert f"### `{kind.code}`" in text
-            assert f"`{operation.method} {template(operation.path)}`" in text
+            assert " ".join((kind.__doc__ or "").split("\n\n")[0].split())[6:] in text

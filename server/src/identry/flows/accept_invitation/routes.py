@@ -17,7 +17,14 @@ from identry.flows.accept_invitation.service import (
     UnknownInvitation,
     WrongPassword,
 )
-from identry.signin import AccountInactive, MfaRequired, PasswordLoginDisabled, PendingApproval, RegistrationRejected
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    MfaRequired,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+)
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import FullName, NewPassword, OpaqueToken
@@ -80,6 +87,7 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
                 WrongPassword,
                 UnacceptablePassword,
                 PasswordLoginDisabled,
+                CredentialsChanged,
                 PendingApproval,
                 RegistrationRejected,
                 AccountInactive,

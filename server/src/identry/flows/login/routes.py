@@ -8,7 +8,14 @@ import msgspec
 
 from identry.core.limits import ACCOUNT_FAILURES, LOGIN
 from identry.flows.login.service import Login, VendorLogin, WrongCredentials
-from identry.signin import AccountInactive, MfaRequired, PasswordLoginDisabled, PendingApproval, RegistrationRejected
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    MfaRequired,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+)
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import LoginEmail, LoginPassword
@@ -48,6 +55,7 @@ def operations(login: Login) -> list[Operation]:
             limits=(LOGIN, ACCOUNT_FAILURES),
             errors=(
                 WrongCredentials,
+                CredentialsChanged,
                 PendingApproval,
                 RegistrationRejected,
                 AccountInactive,

@@ -8,7 +8,7 @@ import msgspec
 
 from identry.core.limits import MFA_VERIFY
 from identry.flows.mfa.service import VerifyMfa, WrongCode
-from identry.signin import AccountInactive, PendingApproval, RegistrationRejected
+from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import OpaqueToken
@@ -49,7 +49,14 @@ def operations(verify: VerifyMfa) -> list[Operation]:
             body=VerifyBody,
             reply=SignedInView,
             limits=(MFA_VERIFY,),
-            errors=(WrongCode, PendingApproval, RegistrationRejected, AccountInactive, ServiceUnavailable),
+            errors=(
+                WrongCode,
+                CredentialsChanged,
+                PendingApproval,
+                RegistrationRejected,
+                AccountInactive,
+                ServiceUnavailable,
+            ),
             description="A ticket works once, for five minutes and five codes. After ten wrong codes in fifteen "
             "minutes, over any number of sign-ins, the account's second factor is locked for the rest of that time.",
             example={"mfaToken": "hvZ0…", "code": "123456"},

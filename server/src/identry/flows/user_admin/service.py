@@ -44,6 +44,7 @@ class PasswordRefused(BadRequest):
     """400: the new password breaks the policy; `details.fields` says how."""
 
     code = "validation_error"
+    message = "the password is not acceptable"
 
 
 @dataclass(frozen=True, slots=True)

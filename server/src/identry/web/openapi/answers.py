@@ -75,7 +75,7 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield Forbidden
     if operation.limits:
         yield RateLimited
-    if operation.body or operation.guard is not Guard.PUBLIC:
+    if operation.body or operation.guard is not Guard.PUBLIC or "{" in operation.path:
         yield Unavailable
     yield from (Internal, GatewayTimeout)
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from identry.web.openapi.answers import Kind, envelope, refusals
 from identry.web.openapi.document import template
-from identry.web.operations import Operation
+from identry.web.operations import Guard, Operation
 from identry.web.router import MethodNotAllowed, UnknownRoute
 
 # What a client does about a code: one answer for each, wherever it comes from.
@@ -53,16 +53,16 @@ its meaning: 401 is a problem of authentication, 403 of authorization, 503 means
 outage never looks like a wrong password.
 """
 
-_ANYWHERE = "any other path"
+_ANYWHERE = "any path"
 
 
 def errors_markdown(operations: Iterable[Operation]) -> str:
     """The text of `docs/errors.md`."""
-    raised: dict[Kind, list[str]] = {UnknownRoute: [_ANYWHERE], MethodNotAllowed: ["any path"]}
-    for operation in operations:
-        if not operation.hidden:
-            for kind in refusals(operation):
-                raised.setdefault(kind, []).append(f"`{operation.method} {template(operation.path)}`")
+    listed = [operation for operation in operations if not operation.hidden]
+    raised: dict[Kind, list[Operation]] = {UnknownRoute: [], MethodNotAllowed: []}
+    for operation in listed:
+        for kind in refusals(operation):
+            raised.setdefault(kind, []).append(operation)
     by_code: dict[tuple[int, str], list[Kind]] = {}
     for kind in sorted(raised, key=lambda kind: (kind.status, kind.code)):
         by_code.setdefault((kind.status, kind.code), []).append(kind)
@@ -72,7 +72,7 @@ def errors_markdown(operations: Iterable[Operation]) -> str:
         if number != status:
             status = number
             parts.append(f"## {status} {HTTPStatus(status).phrase}\n")
-        parts.append(_section(code, kinds, raised))
+        parts.append(_section(code, kinds, raised, _groups(listed)))
     return "\n".join(parts)
 
 
@@ -81,13 +81,36 @@ def _summary(by_code: Iterable[tuple[int, str]]) -> str:
     return "| status | code | what a client does |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def _section(code: str, kinds: list[Kind], raised: dict[Kind, list[str]]) -> str:
+def _groups(listed: list[Operation]) -> dict[str, list[Operation]]:
+    """Sets of operations that have a name, the largest first."""
+    return {
+        "every operation": listed,
+        "every operation with a bearer token": [o for o in listed if o.guard in {Guard.TOKEN, Guard.BEARER}],
+        "every operation with a body": [o for o in listed if o.body],
+        "every operation with `X-Internal-API-Key`": [o for o in listed if o.guard is Guard.MACHINE],
+    }
+
+
+def _places(operations: list[Operation], groups: dict[str, list[Operation]]) -> str:
+    """Where an error comes from, whole groups by their name."""
+    named: list[str] = []
+    rest = list(operations)
+    for name, members in groups.items():
+        if members and all(o in operations for o in members) and any(o in rest for o in members):
+            named.append(name)
+            rest = [o for o in rest if o not in members]
+    return ", ".join([*named, *(f"`{o.method} {template(o.path)}`" for o in rest)]) or _ANYWHERE
+
+
+def _section(
+    code: str, kinds: list[Kind], raised: dict[Kind, list[Operation]], groups: dict[str, list[Operation]]
+) -> str:
     lines = [f"### `{code}`\n", f"{_advice(code)}\n", "| when | message | from |", "|---|---|---|"]
-    merged: dict[tuple[str, str], list[str]] = {}
+    merged: dict[tuple[str, str], list[Operation]] = {}
     for kind in kinds:
         merged.setdefault((when(kind), envelope(kind)["error"]["message"]), []).extend(raised[kind])
-    for (text, message), places in merged.items():
-        lines.append(f"| {_cell(text)} | {_cell(message)} | {', '.join(dict.fromkeys(places))} |")
+    for (text, message), operations in merged.items():
+        lines.append(f"| {_cell(text)} | {_cell(message)} | {_places(operations, groups)} |")
     return "\n".join(lines) + "\n"
 
 
