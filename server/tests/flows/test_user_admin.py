@@ -197,7 +197,10 @@ async def test_staff_read_every_membership_and_company_administrators_only_their
 async def test_a_malformed_id_is_a_400(app: Harness, admin: Person, bad: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         reply = await app.http.request(
-            method, f"/internal/users/{bad}", headers=admin.bearer, json={"fullName": "A"} if method == "PATCH" else None
+            method,
+            f"/internal/users/{bad}",
+            headers=admin.bearer,
+            json={"fullName": "A"} if method == "PATCH" else None,
         )
         assert reply.status_code == 400, (method, reply.text)
         assert reply.json()["error"]["details"]["fields"][0]["field"] == "id"
@@ -327,7 +330,13 @@ async def test_every_fault_is_told_at_once(app: Harness, admin: Person) -> None:
             ["user.approved"],
             ["account_approved"],
         ),
-        ({"approval_status": "REJECTED"}, {"approvalStatus": "APPROVED"}, False, ["user.approved"], ["account_approved"]),
+        (
+            {"approval_status": "REJECTED"},
+            {"approvalStatus": "APPROVED"},
+            False,
+            ["user.approved"],
+            ["account_approved"],
+        ),
         ({}, {"fullName": "New Name", "phoneNumber": "+65 1234 5678"}, False, ["user.updated"], []),
         ({}, {"fullName": "Test Person", "globalRole": "NONE", "isActive": True}, False, [], []),
         (
@@ -500,9 +509,7 @@ async def test_a_target_promoted_meanwhile_is_left_alone(app: Harness) -> None:
     target = await app.make_user()
     async with app.db.transaction() as tx:
         await tx.execute("UPDATE users SET global_role = 'PLATFORM_SUPERADMIN' WHERE id = $1", target.id)
-        waiting = asyncio.create_task(
-            app.http.delete(f"/internal/users/{target.id}", headers=caller.bearer)
-        )
+        waiting = asyncio.create_task(app.http.delete(f"/internal/users/{target.id}", headers=caller.bearer))
         await asyncio.sleep(0.3)
         assert not waiting.done()
     assert (await waiting).status_code == 403

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from faults.proxy import FaultProxy, Mode
+from services.certificates import self_signed
+from services.redis import RedisServer, executables, free_port
 from structlog.testing import capture_logs
 
 from identry.core.kv import KVUnavailable

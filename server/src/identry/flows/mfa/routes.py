@@ -55,7 +55,6 @@ def operations(verify: VerifyMfa) -> list[Operation]:
                 PendingApproval,
                 RegistrationRejected,
                 AccountInactive,
-                ServiceUnavailable,
             ),
             description="A ticket works once, for five minutes and five codes. After ten wrong codes in fifteen "
             "minutes, over any number of sign-ins, the account's second factor is locked for the rest of that time.",

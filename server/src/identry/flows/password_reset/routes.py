@@ -84,7 +84,7 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             body=ResetRequestBody,
             reply=ResetRequested,
             limits=(RESET_REQUEST, RESET_REQUEST_EMAIL),
-            errors=(VendorReset, ServiceUnavailable),
+            errors=(VendorReset,),
             description="Answers the same, in the same time, whether or not the address has an account. A newer link "
             "makes the older ones invalid; a link works for 60 minutes. The limits count "
             "unknown addresses too.",
@@ -99,7 +99,7 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             body=ResetConfirmBody,
             reply=ResetConfirmed,
             limits=(RESET_CONFIRM,),
-            errors=(InvalidResetToken, UnacceptablePassword, ServiceUnavailable),
+            errors=(InvalidResetToken, UnacceptablePassword),
             description="Ends every session of the account and signs nobody in. A second factor stays.",
             example={"token": "hvZ0…", "newPassword": "correct horse battery"},
         ),
