@@ -54,7 +54,7 @@ class TestRequestID:
         code = (
             "import os; from identry_kit.httpware import new_request_id as new; new()\n"
             "child = os.fork()\n"
-            "print(new(), flush=True)\n"
+            "os.write(1, new().encode() + b'\\n')\n"
             "child and os.waitpid(child, 0)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -45,7 +45,7 @@ def operations(ring: KeyRing) -> list[Operation]:
             "/.well-known/jwks.json",
             jwks,
             "The public keys that verify access tokens",
-            tag="Discovery",
+            tag="Keys",
             reply=Jwks,
             also={304: "The copy that the caller has is current"},
             enveloped=False,

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from identry.core.limits import MFA_VERIFY
-from identry.flows.mfa.service import VerifyMfa, WrongCode
+from identry.flows.mfa.service import FactorUnreadable, VerifyMfa, WrongCode
 from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected
 from identry.web.call import Call
 from identry.web.operations import Operation
@@ -55,6 +55,7 @@ def operations(verify: VerifyMfa) -> list[Operation]:
                 PendingApproval,
                 RegistrationRejected,
                 AccountInactive,
+                FactorUnreadable,
             ),
             description="A ticket works once, for five minutes and five codes. After ten wrong codes in fifteen "
             "minutes, over any number of sign-ins, the account's second factor is locked for the rest of that time.",
