@@ -245,8 +245,8 @@ class TestEnvFile:
 
 
 class TestServing:
-    def test_production_needs_four_things_and_says_so_at_once(self) -> None:
-        needed = ["DATABASE_URL", "REDIS_URL", "JWT_SIGNING_KEY_PEM", "SECRET_KEY"]
+    def test_production_needs_three_things_and_says_so_at_once(self) -> None:
+        needed = ["DATABASE_URL", "REDIS_URL", "JWT_SIGNING_KEY_PEM"]
         assert names_with_problems({}, for_serving) == needed
         assert names_with_problems({"APP_ENV": "staging"}, for_serving) == needed
         assert for_serving(load(PRODUCTION)).database_url.reveal() == PRODUCTION["DATABASE_URL"]
@@ -270,6 +270,7 @@ class TestServing:
                 "BOOTSTRAP_ADMIN_PASSWORD_HASH",
             ),
             ({"ARGON2_MEMORY": "16"}, "ARGON2_MEMORY"),
+            ({"SMTP_URL": "smtp://h:25?starttls=maybe"}, "SMTP_URL"),
             ({"METRICS_PORT": "3097"}, "METRICS_PORT"),
             ({"MIGRATIONS_PATH": "/nowhere"}, "MIGRATIONS_PATH"),
             ({"EMAIL_TEMPLATES_PATH": "/nowhere"}, "EMAIL_TEMPLATES_PATH"),
@@ -286,6 +287,7 @@ class TestServing:
         ("given", "name"),
         [
             ({}, "ACCESS_TOKEN_TTL"),
+            ({}, "SECRET_KEY"),
             ({"JWT_SECRET": "x"}, "JWT_SECRET"),
             ({"SES_AWS_REGION": "eu-west-1"}, "SES_AWS_ACCESS_KEY_ID and SES_AWS_SECRET_ACCESS_KEY"),
             ({}, "SES_* and SMTP_URL"),

@@ -306,10 +306,14 @@ class Application:
             on_error=render,
         )
 
+    def drain(self) -> None:
+        """Get ready to stop: `/ready` says 503 from now on, and every answer asks its connection to close."""
+        self._draining = True
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or run the lifespan."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._http(scope, receive, _closing(send) if self._draining else send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
@@ -349,7 +353,16 @@ class Application:
         stack.push_async_callback(e.sender.stop)
 
 
-def create() -> ASGIApp:
+def _closing(send: Send) -> Send:
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
+
+
+def create() -> Application:
     """The application of this process's environment: what the web server imports (`identry.app:create`)."""
     settings = load()
     observability.configure(level=settings.log_level, form=settings.log_format, request_id=context.request_id)

@@ -106,6 +106,35 @@ class EmbeddedPostgres:
         """The server's process id, once started."""
         return self._process.pid if self._process else None
 
+    def holder(self) -> int | None:
+        """The process that holds the folder now, or None; asking changes nothing."""
+        if self._lock_file is not None:
+            return os.getpid()
+        try:
+            lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            return int(text) if text.isdecimal() else None
+        else:
+            return None
+        finally:
+            os.close(lock)
+
+    def socket_url(self) -> str:
+        """The URL of a server that another process has started on this folder.
+
+        Raises:
+            EmbeddedError: none is running.
+        """
+        lines = process.lines_of(self._cluster / "postmaster.pid")
+        if len(lines) < 5:
+            raise EmbeddedError(f"no PostgreSQL is running on {self.data_dir}")
+        return _url_of(Path(lines[4]))
+
     def start(self) -> str:
         """Start the server, creating the cluster and the database `identry` the first time; returns its URL.
 
@@ -242,7 +271,7 @@ class EmbeddedPostgres:
                 start_new_session=True,
             )
         self._wait_until_ready(self._process)
-        self._url = f"postgresql://postgres@/{DATABASE}?host={quote(str(socket_dir), safe='/')}"
+        self._url = _url_of(socket_dir)
 
     @contextlib.contextmanager
     def _opened_log(self) -> Iterator[int]:
@@ -278,3 +307,7 @@ class EmbeddedPostgres:
         lines = process.lines_of(self.log_path)
         grave = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):", line)]
         return re.sub(r"^.*?(FATAL|PANIC|ERROR):\s*", "", (grave or lines or ["no message"])[-1])
+
+
+def _url_of(socket_dir: Path) -> str:
+    return f"postgresql://postgres@/{DATABASE}?host={quote(str(socket_dir), safe='/')}"

@@ -68,11 +68,11 @@ def _enter_namespace() -> None:
     Path("/proc/self/gid_map").write_text(f"{inside[1]} {gid} 1")
 
 
-def end_with(parent: int) -> None:
-    """Ask the kernel to interrupt this process (and what it becomes) when `parent` dies. Linux only."""
+def end_with(parent: int, number: int = signal.SIGINT) -> None:
+    """Ask the kernel to send this process (and what it becomes) a signal when `parent` dies. Linux only."""
     if parent == 0 or not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(REFUSED)
 

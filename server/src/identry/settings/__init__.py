@@ -7,7 +7,7 @@ package: everything below gets plain values.
 
 from identry.settings.documents import configuration_markdown, env_template
 from identry.settings.environment import publish
-from identry.settings.loading import Problem, SettingsError, export, load, unread_names
+from identry.settings.loading import Problem, SettingsError, export, gather, load, unread_names
 from identry.settings.model import Settings
 from identry.settings.rules import check, for_serving, warnings
 from identry.settings.values import Secret
@@ -22,6 +22,7 @@ __all__ = [
     "env_template",
     "export",
     "for_serving",
+    "gather",
     "load",
     "publish",
     "unread_names",

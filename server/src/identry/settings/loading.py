@@ -52,7 +52,7 @@ def load(given: Mapping[str, str] | None = None, *, env_file: Path | None = envi
         SettingsError: with every variable that cannot be read.
     """
     if given is None:
-        given = _gather(env_file)
+        given = gather(env_file)
     found: dict[str, Any] = {}
     problems = []
     for attribute, variable in variables_of(Settings):
@@ -84,7 +84,12 @@ def unread_names(given: Mapping[str, str] | None = None) -> list[Problem]:
     ]
 
 
-def _gather(env_file: Path | None) -> dict[str, str]:
+def gather(env_file: Path | None = environment.ENV_FILE) -> dict[str, str]:
+    """The texts of all variables: the process environment, completed by `env_file`.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
     try:
         return environment.variables(env_file)
     except ValueError as error:

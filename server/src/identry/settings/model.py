@@ -38,6 +38,12 @@ class Settings:
         v.duration("1s", "10m"),
         "How long requests in flight may take after SIGTERM. A second SIGTERM ends at once.",
     )
+    shutdown_delay: timedelta = _server(
+        "2s",
+        v.duration("0s", "5m"),
+        "How long after SIGTERM new requests are still answered while `/ready` says 503, so that load balancers look "
+        "away first. Part of `SHUTDOWN_GRACE`, at most half of it.",
+    )
     trusted_proxy_cidrs: tuple[v.Network, ...] = _server(
         "",
         v.networks,
@@ -87,9 +93,8 @@ class Settings:
         "",
         v.secret,
         "Root of every key that encrypts or tags data at rest, 32 characters or more: `openssl rand -base64 48`. "
-        "Losing it makes encrypted columns unreadable and ends every session.",
-        required="in production",
-        shown_default="development: made once and kept in `.identry/`",
+        "Losing it makes encrypted columns unreadable and ends every session. Set it before the signing key changes.",
+        shown_default="derived from `JWT_SIGNING_KEY_PEM`; development: made once and kept in `.identry/`",
         secret=True,
     )
     jwt_signing_key_pem: v.Secret = _tokens(

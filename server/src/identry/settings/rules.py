@@ -54,7 +54,6 @@ def _required_in_production(s: Settings) -> Iterator[Problem]:
         "DATABASE_URL": (s.database_url, "set it to the Auth PostgreSQL, postgresql://user:password@host:5432/auth"),
         "REDIS_URL": (s.redis_url, "set it to Redis or Valkey, redis://host:6379/0"),
         "JWT_SIGNING_KEY_PEM": (s.jwt_signing_key_pem, "set it to the output of: openssl genrsa 3072"),
-        "SECRET_KEY": (s.secret_key, "set it to the output of: openssl rand -base64 48"),
     }
     for name, (value, advice) in needed.items():
         if not value:
@@ -100,6 +99,17 @@ def _bootstrap(s: Settings) -> Iterator[Problem]:
 def _bootstrap_alone(s: Settings) -> Iterator[Problem]:
     if s.bootstrap_admin_email and not (s.bootstrap_admin_password or s.bootstrap_admin_password_hash):
         yield Problem("BOOTSTRAP_ADMIN_EMAIL", "has no password", "set BOOTSTRAP_ADMIN_PASSWORD or …_PASSWORD_HASH")
+
+
+def _smtp(s: Settings) -> Iterator[Problem]:
+    if not s.smtp_url:
+        return
+    from identry.core.mail.smtp import parse_smtp_url  # loads the driver, so only where it is used
+
+    try:
+        parse_smtp_url(s.smtp_url.reveal())
+    except ValueError as error:
+        yield Problem("SMTP_URL", "cannot be used", str(error).removeprefix("SMTP_URL: "))
 
 
 def _argon2(s: Settings) -> Iterator[Problem]:
@@ -154,12 +164,22 @@ def _mail(s: Settings) -> Iterator[Problem]:
     elif not s.email_from:
         yield Problem("EMAIL_FROM", "is not set", "mail is skipped until it is")
     elif not missing and s.smtp_url:
-        yield Problem("SMTP_URL", "is set beside SES_*", "SMTP is used; unset one of them")
+        yield Problem("SMTP_URL", "is set beside SES_*", "SES is used; unset one of them")
 
 
 def _ignored(s: Settings) -> Iterator[Problem]:
     if s.jwt_secret:
         yield Problem("JWT_SECRET", "is set and ignored", "tokens are signed with JWT_SIGNING_KEY_PEM; unset it")
+
+
+def _no_secret_key(s: Settings) -> Iterator[Problem]:
+    if not s.secret_key and not s.is_development:
+        yield Problem(
+            "SECRET_KEY",
+            "is not set",
+            "encryption at rest hangs on JWT_SIGNING_KEY_PEM: set it before that key ever changes "
+            "(openssl rand -base64 48)",
+        )
 
 
 def _weak(s: Settings) -> Iterator[Problem]:
@@ -185,9 +205,10 @@ _ALWAYS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _secret_key,
     _bootstrap,
     _argon2,
+    _smtp,
     _ports,
     _folders,
     _extras,
 )
 _SERVING = (_required_in_production, _exposed_reset_token, _workers_share, _bootstrap_alone)
-_WARNINGS = (_long_access_token, _mail, _ignored, _weak, _insecure)
+_WARNINGS = (_no_secret_key, _long_access_token, _mail, _ignored, _weak, _insecure)

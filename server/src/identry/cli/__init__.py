@@ -1,0 +1,19 @@
+"""The command line. Each command is one module; this one only decides which to load.
+
+`identry serve` is kept apart: the process that forks the workers must not carry a command-line library into them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The entry point of the `identry` program."""
+    if sys.argv[1:] == ["serve"]:
+        from identry.cli.serve import serve
+
+        sys.exit(serve())
+    from identry.cli.commands import program
+
+    program()

@@ -1,0 +1,186 @@
+"""`identry doctor`: checks the configuration and everything it points to, and says what to do.
+
+The texts are the first seed's Troubleshooting table, met at the place where the trouble is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC
+from enum import Enum
+from pathlib import Path
+
+from identry.cli.keepsakes import Keepsakes
+from identry.cli.terminal import say
+from identry.core.clock import SystemClock
+from identry.core.db import Database, Unavailable
+from identry.core.embedded import EmbeddedPostgres
+from identry.core.kv.protocol import KVUnavailable
+from identry.core.migrate import MigrationError, migrate_status
+from identry.settings import Problem, Secret, Settings, SettingsError, for_serving, gather, load, unread_names, warnings
+
+_TOO_SKEWED = 5.0
+_OLDEST_POSTGRES = 140000
+
+
+class Grade(Enum):
+    """How a finding counts."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "PROBLEM"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report: what was looked at, how it is, and what to do when it is not well."""
+
+    grade: Grade
+    what: str
+    detail: str
+    advice: str = ""
+
+
+def doctor() -> int:
+    """Print the report; the exit code is 1 when something keeps the server from working."""
+    findings = asyncio.run(_examine())
+    for finding in findings:
+        say(f"{finding.grade.value:>7}  {finding.what}: {finding.detail}")
+        if finding.advice:
+            say(f"{'':>9}→ {finding.advice}")
+    problems = sum(finding.grade is Grade.PROBLEM for finding in findings)
+    say(f"\n{problems} problem{'s' if problems != 1 else ''}" if problems else "\neverything needed is in order")
+    return min(problems, 1)
+
+
+async def _examine() -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in unread_names(gather())]
+        settings = load()
+    except SettingsError as error:
+        return [*findings, *map(_problem, error.problems)]
+    findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in warnings(settings)]
+    settings, found = _configuration(settings)
+    findings += found
+    for check in (_postgres, _migrations, _redis, _finance):
+        findings += [finding async for finding in check(settings)]
+    return findings
+
+
+def _configuration(settings: Settings) -> tuple[Settings, list[Finding]]:
+    """The settings to look further with: `identry dev`'s own when nothing else is configured and it has run here."""
+    keepsakes = Keepsakes(Path(".identry").absolute())
+    if not settings.database_url and not settings.redis_url and keepsakes.postgres.is_dir():
+        postgres = EmbeddedPostgres(keepsakes.postgres)
+        if holder := postgres.holder():
+            url = Secret(postgres.socket_url())
+            return replace(settings, app_env="development", database_url=url), [
+                Finding(Grade.OK, "identry dev", f"runs (pid {holder}) on {keepsakes.folder}")
+            ]
+        return settings, [
+            Finding(Grade.NOTE, "identry dev", f"has data in {keepsakes.folder} and is not running", "identry dev")
+        ]
+    try:
+        return for_serving(settings), [Finding(Grade.OK, "configuration", "complete")]
+    except SettingsError as error:
+        return settings, [_problem(problem) for problem in error.problems]
+
+
+async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.database_url:
+        return
+    db = Database(settings.database_url.reveal(), min_size=1, max_size=1)
+    try:
+        await db.open()
+        row = await db.fetchrow(
+            """
+            SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
+                   current_user AS role, coalesce(current_schema(), 'public') AS schema,
+                   has_schema_privilege(coalesce(current_schema(), 'public'), 'CREATE') AS may_create,
+                   clock_timestamp() AS now
+            """
+        )
+    except Unavailable as error:
+        advice = "connection refused: wrong DATABASE_URL, or PostgreSQL is not running there"
+        yield Finding(Grade.PROBLEM, "PostgreSQL", str(error), advice)
+        return
+    finally:
+        await db.close()
+    assert row is not None
+    grade = Grade.OK if row["number"] >= _OLDEST_POSTGRES else Grade.PROBLEM
+    yield Finding(
+        grade, "PostgreSQL", f"{row['version']}, as {row['role']}", "" if grade is Grade.OK else "14 or newer"
+    )
+    if not row["may_create"]:
+        grant = f'GRANT USAGE, CREATE ON SCHEMA "{row["schema"]}" TO "{row["role"]}"'
+        detail = f"{row['role']} cannot create tables in {row['schema']} (permission denied for schema)"
+        yield Finding(Grade.PROBLEM, "PostgreSQL", detail, f"{grant}; or run migrations as the owner")
+    skew = abs((row["now"].astimezone(UTC) - SystemClock().now()).total_seconds())
+    if skew > _TOO_SKEWED:
+        yield Finding(Grade.NOTE, "clock", f"{skew:.0f} s apart from PostgreSQL's", "run an NTP client on both")
+
+
+async def _migrations(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.database_url:
+        return
+    try:
+        status = await migrate_status(settings.database_url.reveal(), settings.migrations_path)
+    except MigrationError as error:
+        if not str(error).startswith("cannot connect"):  # said above
+            yield Finding(Grade.PROBLEM, "migrations", str(error))
+        return
+    if status.dirty:
+        advice = f"finish or undo it by hand, then: identry migrate force {status.version}"
+        yield Finding(Grade.PROBLEM, "migrations", f"dirty at version {status.version}", advice)
+    elif status.unknown:
+        advice = "start the newer release, or correct MIGRATIONS_PATH"
+        yield Finding(Grade.PROBLEM, "migrations", f"version {status.version} is not this release's", advice)
+    elif status.pending:
+        yield Finding(Grade.NOTE, "migrations", f"{len(status.pending)} pending", "applied at the next start")
+    else:
+        yield Finding(Grade.OK, "migrations", f"at version {status.version}")
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.redis_url:
+        return
+    from identry.core.kv.redis import RedisKV
+
+    try:
+        kv = RedisKV(settings.redis_url.reveal(), timeout=2.0)
+    except ValueError as error:
+        yield Finding(Grade.PROBLEM, "Redis", str(error), "correct REDIS_URL")
+        return
+    try:
+        await kv.ping()
+    except KVUnavailable as error:
+        advice = "connection refused: wrong REDIS_URL, or Redis is not running there"
+        yield Finding(Grade.PROBLEM, "Redis", str(error), advice)
+    else:
+        yield Finding(Grade.OK, "Redis", "answers")
+    finally:
+        await kv.close()
+
+
+async def _finance(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.finance_database_url:
+        detail = "finance database not configured"
+        yield Finding(Grade.OK, "Finance", f"{detail}: company resolve answers 501, as intended without Finance")
+        return
+    db = Database(settings.finance_database_url.reveal(), min_size=1, max_size=1, read_only=True)
+    try:
+        await db.open()
+        await db.fetchval("SELECT 1")
+    except Unavailable as error:
+        yield Finding(Grade.PROBLEM, "Finance", str(error), "correct FINANCE_DATABASE_URL, or unset it")
+    else:
+        yield Finding(Grade.OK, "Finance", "answers")
+    finally:
+        await db.close()
+
+
+def _problem(problem: Problem) -> Finding:
+    return Finding(Grade.PROBLEM, problem.name, problem.problem, problem.what_to_do)
