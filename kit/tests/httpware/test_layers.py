@@ -54,8 +54,8 @@ class TestRequestID:
         code = (
             "import os; from identry_kit.httpware import new_request_id as new; new()\n"
             "child = os.fork()\n"
-            "os.write(1, new().encode() + b'\\n')\n"
-            "child and os.waitpid(child, 0)"
+            "child and os.waitpid(child, 0)\n"
+            "print(new(), flush=True)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert len(set(done.stdout.split())) == 2
