@@ -369,6 +369,38 @@ async def grant_to_oneself(world: World, kind: str) -> Ask:
 CASES["grant_to_oneself"] = (grant_to_oneself, set(), {"SA": 404, "AD": 404})
 
 
+# --- invitations ----------------------------------------------------------------------------------------------------
+
+INVITERS = TOP | ADMINISTRATORS | MANAGERS
+for role, may in {
+    "OWNER": TOP | {"OWNER"},
+    "ADMIN": TOP | ADMINISTRATORS,
+    "MANAGER": TOP | ADMINISTRATORS,
+    "MEMBER": INVITERS,
+    "VIEWER": INVITERS,
+    "AUDITOR": INVITERS,
+}.items():
+
+    async def invite(world: World, kind: str, role: str = role) -> Ask:
+        body = {"email": f"guest-{secrets.token_hex(6)}@example.com", "role": role}
+        return Ask("POST", f"/internal/companies/{world.company}/invitations", body)
+
+    async def revoke(world: World, kind: str, role: str = role) -> Ask:
+        path = f"/internal/companies/{world.company}/invitations"
+        body = {"email": f"guest-{secrets.token_hex(6)}@example.com", "role": role}
+        reply = await world.app.http.post(path, json=body, headers=world.callers["SA"].bearer)
+        assert reply.status_code == 201, reply.text
+        return Ask("DELETE", f"{path}/{reply.json()['data']['invitation']['id']}")
+
+    CASES[f"invite a {role}"] = (invite, may, {})
+    CASES[f"revoke the invitation of a {role}"] = (revoke, may, {})
+
+
+@case(INVITERS)
+async def list_invitations(world: World, kind: str) -> Ask:
+    return Ask("GET", f"/internal/companies/{world.company}/invitations")
+
+
 # --- the walk -------------------------------------------------------------------------------------------------------
 
 

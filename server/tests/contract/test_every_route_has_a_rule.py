@@ -1,0 +1,50 @@
+"""A route that asks who is calling also says who of them may: by a row of the matrix, or by a reason written here.
+
+A new route without one fails this test (SECURITY F23).
+"""
+
+from __future__ import annotations
+
+from harness import Harness
+
+from identry.authority import FIELD_ROWS, MATRIX
+from identry.web.operations import Guard
+
+GUARD_ALONE = {
+    ("GET", "/auth/me"): "shows the caller to the caller",
+    ("GET", "/auth/me/access"): "shows the caller's own access to the caller",
+    ("POST", "/auth/logout-all"): "ends the caller's own sessions",
+}
+"""Routes for whoever is signed in: they reach nothing but the caller's own."""
+
+
+async def test_every_guarded_route_names_a_row_or_a_reason(app: Harness) -> None:
+    silent = [
+        (operation.method, operation.path)
+        for operation in app.app.operations
+        if operation.guard not in {Guard.PUBLIC, Guard.MACHINE}
+        and not operation.rule
+        and (operation.method, operation.path) not in GUARD_ALONE
+    ]
+    assert silent == [], "give each a `rule`, or a reason in GUARD_ALONE"
+
+
+async def test_every_rule_is_a_row_and_proves_who_is_calling(app: Harness) -> None:
+    for operation in app.app.operations:
+        if operation.rule:
+            assert operation.rule in MATRIX, operation.path
+            assert operation.guard is Guard.BEARER, f"{operation.path}: a row needs a caller read from the database"
+
+
+async def test_every_row_is_used(app: Harness) -> None:
+    used = {operation.rule for operation in app.app.operations} | set(FIELD_ROWS.values())
+    assert MATRIX.keys() - used == set()
+
+
+async def test_nothing_under_internal_is_public(app: Harness) -> None:
+    open_doors = [
+        operation.path
+        for operation in app.app.operations
+        if operation.path.startswith("/internal") and operation.guard is Guard.PUBLIC
+    ]
+    assert open_doors == []
