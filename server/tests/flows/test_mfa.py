@@ -195,8 +195,8 @@ async def test_new_recovery_codes_void_the_old(app: Harness) -> None:
 
 async def test_of_many_uses_of_one_recovery_code_one_succeeds(app: Harness) -> None:
     user = await secured(app, codes=True)
-    tickets = [await ticket_for(app, user.person) for _ in range(4)]
-    replies = await asyncio.gather(*(verify(app, tickets[-1], user.codes[0]) for _ in range(5)))
+    ticket = await ticket_for(app, user.person)
+    replies = await asyncio.gather(*(verify(app, ticket, user.codes[0]) for _ in range(5)))
     assert sorted(reply.status_code for reply in replies) == [200, 401, 401, 401, 401]
 
 

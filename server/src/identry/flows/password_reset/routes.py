@@ -85,9 +85,8 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             reply=ResetRequested,
             limits=(RESET_REQUEST, RESET_REQUEST_EMAIL),
             errors=(VendorReset,),
-            description="Answers the same, in the same time, whether or not the address has an account. A newer link "
-            "makes the older ones invalid; a link works for 60 minutes. The limits count "
-            "unknown addresses too.",
+            description="Answers the same, in the same time, whether or not the address has an account; its "
+            "limit counts addresses known or not. A newer link makes the older ones invalid.",
             example={"email": "ada@example.com"},
         ),
         Operation(
