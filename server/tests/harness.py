@@ -13,6 +13,7 @@ from uuid import UUID
 
 import httpx2
 import uvicorn
+from conformance import Conformance
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -86,7 +87,9 @@ class Harness:
         self.base_url = base_url
         self.env = env
         self.db = app.engines.db
-        self.http = httpx2.AsyncClient(base_url=base_url, timeout=30)
+        self.http = httpx2.AsyncClient(
+            base_url=base_url, timeout=30, event_hooks={"response": [Conformance(app.operations).check]}
+        )
         self._password_hash = ""
 
     async def password_hash(self) -> str:

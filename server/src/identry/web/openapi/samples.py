@@ -97,7 +97,11 @@ def _preferred(options: list[Schema]) -> Schema:
 def _by_type(schema: Schema, components: Mapping[str, Schema], name: str) -> Any:
     kind = schema.get("type")
     if kind == "object":
-        return {key: sample(field, components, key) for key, field in schema.get("properties", {}).items()}
+        fields = schema.get("properties", {})
+        if schema.get("additionalProperties") is False:
+            # A reply's optional fields belong to special cases (another key type, a development setting).
+            fields = {key: field for key, field in fields.items() if key in schema["required"] or key in _BY_NAME}
+        return {key: sample(field, components, key) for key, field in fields.items()}
     if kind == "array":
         return [sample(schema["items"], components, name.removesuffix("s"))] if "items" in schema else []
     if kind == "integer":

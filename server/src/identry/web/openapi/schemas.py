@@ -33,7 +33,7 @@ class Schemas:
         renamed: dict[str, Schema] = _rename(components, names)
         self.components = {names[name]: renamed[names[name]] for name in sorted(components, key=names.__getitem__)}
         self._found = dict(zip(everything, _rename(found, names), strict=True))
-        self._unset: dict[str, set[str]] = {}
+        self._may_lack: dict[str, set[str]] = {}
         for info in types.multi_type_info(everything):
             self._refine(info, set())
         self._close()
@@ -62,11 +62,10 @@ class Schemas:
             if info.cls in seen:
                 return
             seen.add(info.cls)
-            component = self.components[_wire_name(info.cls.__name__)]
+            name = _wire_name(info.cls.__name__)
+            component, self._may_lack[name] = self.components[name], set(_left_out(info.cls))
             for field in info.fields:
                 _refine_field(field.type, component["properties"][field.encode_name])
-                if field.default is msgspec.UNSET:
-                    self._unset.setdefault(_wire_name(info.cls.__name__), set()).add(field.encode_name)
                 self._refine(field.type, seen)
         for inner in _inside(info):
             self._refine(inner, seen)
@@ -77,8 +76,7 @@ class Schemas:
             schema = self.components[name]
             if "properties" in schema:
                 schema["additionalProperties"] = False
-                optional = self._unset.get(name, set())
-                schema["required"] = [field for field in schema["properties"] if field not in optional]
+                schema["required"] = [field for field in schema["properties"] if field not in self._may_lack[name]]
                 for field in schema["properties"].values():
                     field.pop("default", None)
 
@@ -91,6 +89,13 @@ class Schemas:
                     names.add(name)
                     todo.append(self.components[name])
         return names
+
+
+def _left_out(struct: type[Any]) -> Iterator[str]:
+    """Wire names of the fields that a reply may lack: `UNSET` ones, and defaults where those are not sent."""
+    for field in msgspec.structs.fields(struct):
+        if field.default is msgspec.UNSET or (struct.__struct_config__.omit_defaults and not field.required):
+            yield field.encode_name
 
 
 def _unique(kinds: Iterable[Any]) -> list[Any]:

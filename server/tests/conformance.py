@@ -1,0 +1,72 @@
+"""Every answer that any test receives is held against the reference: its status, its media type, its shape.
+
+A field that a schema does not name, a code that an operation does not list, a status that nobody documented: the test
+that meets it fails, whatever it was about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+
+from identry.web.openapi import document
+from identry.web.openapi.document import template
+from identry.web.operations import Operation
+
+
+class Conformance:
+    """The reference of an application as a check on its answers; give `check` to a client as its response hook."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        listed = [operation for operation in operations if not operation.hidden]
+        self._document = document(listed, version="test")
+        self._exact = {template(o.path) for o in listed if "{" not in o.path}
+        self._patterns = {
+            template(o.path): re.compile(re.sub(r"{\w+}", "[^/]+", template(o.path))) for o in listed if "{" in o.path
+        }
+        self._validators: dict[tuple[str, str, int], Any] = {}
+
+    async def check(self, response: httpx2.Response) -> None:
+        """Fail when the reference does not describe this answer."""
+        request = response.request
+        path = self._template(request.url.path)
+        if path is None or request.method not in {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+            return
+        await response.aread()
+        where = f"{request.method} {path} answered {response.status_code}"
+        described = self._document["paths"][path].get(request.method.lower())
+        if described is None:
+            assert response.status_code == 405, where
+            return
+        found = described["responses"].get(str(response.status_code))
+        assert found is not None, f"{where}, which the reference does not list: {response.text[:300]}"
+        content = self._resolve(found).get("content")
+        if content is None:
+            assert response.content == b"", where
+            return
+        media_type = response.headers["content-type"].partition(";")[0]
+        assert media_type in content, f"{where} with {media_type}"
+        if media_type == "application/json":
+            key = (request.method, path, response.status_code)
+            if key not in self._validators:
+                self._validators[key] = self._validator(content[media_type]["schema"])
+            faults = [f"{e.instance_path}: {e.message}" for e in self._validators[key].iter_errors(response.json())]
+            assert not faults, f"{where}, not as described: {faults}: {response.text[:600]}"
+
+    def _template(self, path: str) -> str | None:
+        if path in self._exact:
+            return path
+        return next((name for name, pattern in self._patterns.items() if pattern.fullmatch(path)), None)
+
+    def _resolve(self, node: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" not in node:
+            return node
+        return self._document["components"]["responses"][node["$ref"].rpartition("/")[2]]
+
+    def _validator(self, schema: dict[str, Any]) -> Any:
+        whole = {**schema, "components": self._document["components"]}
+        return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
