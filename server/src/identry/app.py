@@ -20,6 +20,7 @@ from identry.core.db import Database
 from identry.core.kv import KV, MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
+from identry.core.metrics import RequestMetrics
 from identry.core.new_passwords import NewPasswords
 from identry.core.passwords import Argon2Params, Passwords
 from identry.core.recovery_codes import RecoveryCodes
@@ -41,6 +42,8 @@ from identry.flows.logout import routes as logout
 from identry.flows.logout.service import Logout
 from identry.flows.membership_admin import routes as membership_admin
 from identry.flows.membership_admin.service import MembershipAdmin
+from identry.flows.metrics import routes as metrics
+from identry.flows.metrics.service import Metrics
 from identry.flows.mfa import routes as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.password_reset import routes as password_reset
@@ -103,6 +106,7 @@ class Engines:
     verifier: Verifier
     mint: TokenMint
     refresh_tokens: RefreshTokens
+    requests: RequestMetrics
 
 
 def make_engines(settings: Settings, clock: Clock) -> Engines:
@@ -190,6 +194,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
             clock=clock,
         ),
         refresh_tokens=RefreshTokens(root),
+        requests=RequestMetrics(),
     )
 
 
@@ -201,7 +206,7 @@ def _kv(settings: Settings, clock: Clock) -> KV:
     return RedisKV(settings.redis_url.reveal(), clock=None if isinstance(clock, SystemClock) else clock)
 
 
-def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[Operation]:
+def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[], bool]) -> list[Operation]:
     """The operation table of a configuration: every room, one after the other."""
     signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
     checks = {
@@ -235,6 +240,7 @@ def rooms(settings: Settings, e: Engines, draining: Callable[[], bool]) -> list[
     ]
     if settings.is_development:
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
+        served += metrics.operations(figures)
     return [*served, *reference.operations(served, version=__version__)]
 
 
@@ -288,7 +294,10 @@ class Application:
         self.settings = settings
         self.engines = e = make_engines(settings, clock or SystemClock())
         self._draining = False
-        self.operations = rooms(settings, e, lambda: self._draining)
+        self._figures = Metrics(
+            e.clock, e.requests, e.db, e.kv, e.marks, e.passwords, e.outbox, e.sender, e.ring, __version__
+        )
+        self.operations = rooms(settings, e, self._figures, lambda: self._draining)
         bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
         guards: dict[Guard, GuardCheck | None] = {
             Guard.PUBLIC: None,
@@ -300,7 +309,7 @@ class Application:
         router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
         self._http: ASGIApp = standard_stack(
             router,
-            sink=observability.access_log(),
+            sink=observability.access_log(e.requests.observe),
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
             on_error=render,
@@ -351,6 +360,9 @@ class Application:
         stack.push_async_callback(e.ring.close)
         e.sender.start()
         stack.push_async_callback(e.sender.stop)
+        if self.settings.metrics_dir is not None:
+            self._figures.start(self.settings.metrics_dir)
+            stack.push_async_callback(self._figures.stop)
 
 
 def _closing(send: Send) -> Send:

@@ -23,6 +23,7 @@ from identry.records.one_time_tokens import Purpose
 from identry.records.users import ApprovalStatus, User
 from identry.tokens import Grant, RefreshTokens, TokenMint, TokenPair
 from identry_kit.apierror import Forbidden, Unauthorized
+from identry_kit.context import annotate
 
 MFA_TICKET_TTL = timedelta(minutes=5)
 MFA_TICKET_ATTEMPTS = 5
@@ -153,6 +154,7 @@ class SignIn:
         """
         await self.admit(user, origin)
         if user.mfa_enabled and "mfa" not in amr:
+            annotate(sign_in="mfa_required")
             raise await self._challenge(user, amr, origin)
         return await self._open_session(user, amr, origin)
 
@@ -169,6 +171,7 @@ class SignIn:
             raise
 
     async def _audit_blocked(self, user: User, reason: str, origin: Origin) -> None:
+        annotate(sign_in="blocked")
         await self._audit.record(
             self._db,
             "auth.login.blocked",
@@ -224,6 +227,7 @@ class SignIn:
         )
         if not opened:
             return await self._refuse_changed(user, origin)
+        annotate(sign_in="succeeded")
         return SignedIn(self._mint.pair(grant, refresh_token.raw), replace(user, last_login_at=now))
 
     async def _refuse_changed(self, user: User, origin: Origin) -> SignedIn:

@@ -104,14 +104,19 @@ class _ToStructlog(logging.Handler):
             self.handleError(record)
 
 
-def access_log(stream: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
+def access_log(
+    observe: Callable[[dict[str, Any]], None] | None = None, stream: TextIO | None = None
+) -> Callable[[dict[str, Any]], None]:
     """A sink for the kit's request log: one line per request, encoded without the processors above.
 
     Its fields are the kit's own (no header, no body, no query string), so only a token in the path is to be hidden.
+    `observe` sees the same fields first (the metrics).
     """
     write = (stream or sys.stdout).write
 
     def sink(fields: dict[str, Any]) -> None:
+        if observe is not None:
+            observe(fields)
         if len(fields["path"]) >= _SHORTEST_TOKEN:
             fields["path"] = _TOKEN.sub("…", fields["path"])
         fields["level"] = "info"

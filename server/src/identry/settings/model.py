@@ -55,6 +55,12 @@ class Settings:
     metrics_port: int = _server(
         "0", v.number(0, 65535), "Port for Prometheus (`/metrics`), apart from the public one. `0`: none."
     )
+    metrics_dir: Path | None = _server(
+        "",
+        v.folder,
+        "Folder in which workers leave their figures for that port.",
+        shown_default="a temporary folder, made at start",
+    )
     otel_exporter_otlp_endpoint: str = _server(
         "", v.optional(v.url("http", "https")), "OpenTelemetry collector; needs the extra `identry[otel]`."
     )

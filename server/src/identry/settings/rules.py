@@ -126,6 +126,8 @@ def _folders(s: Settings) -> Iterator[Problem]:
     for name, folder in (("MIGRATIONS_PATH", s.migrations_path), ("EMAIL_TEMPLATES_PATH", s.email_templates_path)):
         if folder is not None and not folder.is_dir():
             yield Problem(name, f"is no folder ({folder})", "correct it, or unset it for the built-in files")
+    if s.metrics_dir is not None and not s.metrics_dir.is_dir():
+        yield Problem("METRICS_DIR", f"is no folder ({s.metrics_dir})", "make it, or unset it for a temporary one")
 
 
 def _extras(s: Settings) -> Iterator[Problem]:

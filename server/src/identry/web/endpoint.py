@@ -13,6 +13,7 @@ from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.validation import decode_body, decode_query
 from identry_kit.apierror import APIError, UnsupportedMediaType
+from identry_kit.context import current
 
 GuardCheck = Callable[[Call], Awaitable[None]]
 OriginOf = Callable[[Scope], Origin]
@@ -59,7 +60,8 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: dict[str, Any]) -> None:
         """Guard, decode, handle, answer."""
         call = Call(scope, path, self._origin_of)
-        scope["route"] = self.operation.path
+        if (record := current()) is not None:
+            record.route = self.operation.path
         if self._check is not None:
             await self._check(call)
         if self._query is not None:

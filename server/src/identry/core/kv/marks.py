@@ -65,6 +65,11 @@ class RevocationMarks:
         known = self._users.get(user_id)
         return known is not None and token_version < known[0] and known[1] > self._now()
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many sessions and users are remembered, expired ones included."""
+        return len(self._sessions), len(self._users)
+
     def _note_sessions(self, session_ids: Iterable[UUID]) -> None:
         for session_id in session_ids:
             _put(self._sessions, session_id, self._now() + self._ttl, self._max_entries)

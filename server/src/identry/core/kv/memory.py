@@ -106,6 +106,11 @@ class MemoryKV:
         """See `KV.subscribe`."""
         self._subscribers.setdefault(channel, []).append(callback)
 
+    @property
+    def available(self) -> bool:
+        """See `KV.available`."""
+        return True
+
     async def ping(self) -> None:
         """See `KV.ping`."""
 

@@ -63,6 +63,10 @@ class KV(Protocol):
         the engine cannot be reached is lost.
         """
 
+    @property
+    def available(self) -> bool:
+        """False while the engine is known to be away and calls fail at once. Asks nobody."""
+
     async def ping(self) -> None:
         """Return when the engine answers."""
 

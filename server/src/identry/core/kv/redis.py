@@ -94,6 +94,11 @@ class RedisKV:
         """See `KV.subscribe`; keeps one more connection, which reconnects by itself."""
         await self._subscriber.add(self._channel_prefix + channel, callback)
 
+    @property
+    def available(self) -> bool:
+        """See `KV.available`."""
+        return not self._breaker.is_open
+
     async def ping(self) -> None:
         """See `KV.ping`."""
         await self._command("PING")

@@ -21,6 +21,7 @@ from identry.records.invitations import Invitation, State
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn
 from identry_kit.apierror import Conflict, Gone, NotFound, Unauthorized
+from identry_kit.context import annotate
 
 
 class UnknownInvitation(NotFound):
@@ -154,6 +155,7 @@ class AcceptInvitation:
         await self._limiter.spend(ACCOUNT_FAILURES, origin.ip, user.email)
         verdict = await self._passwords.verify(password, user.password_hash)
         if not verdict.ok:
+            annotate(sign_in="failed")
             await self._audit.record(
                 self._db,
                 "auth.login.failed",

@@ -14,6 +14,7 @@ from identry.records.audit import Audit
 from identry.records.users import User
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn
 from identry_kit.apierror import APIError, NotImplementedYet, Unauthorized
+from identry_kit.context import annotate
 
 
 class WrongCredentials(Unauthorized):
@@ -72,6 +73,7 @@ class Login:
             verdict = await self._passwords.verify(password, user.password_hash if user else None)
         except APIError:
             # Nobody learned whether the password was right, so nothing failed.
+            annotate(sign_in="unavailable")
             await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, email)
             raise
         if user is None or not verdict.ok:
@@ -96,6 +98,7 @@ class Login:
         try:
             await self._limiter.spend(limit, origin.ip, *key)
         except RateLimited as refused:
+            annotate(sign_in="rate_limited")
             with suppress(APIError):
                 await self._limiter.spend(refusals, origin.ip, *key)
                 await self._audit.record(
@@ -109,6 +112,7 @@ class Login:
             raise refused from None
 
     async def _audit_failure(self, user: User | None, origin: Origin) -> None:
+        annotate(sign_in="failed")
         await self._audit.record(
             self._db,
             "auth.login.failed",

@@ -30,6 +30,7 @@ from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
 from identry.signin import SignedIn, SignIn
 from identry_kit.apierror import APIError, ServiceUnavailable, Unauthorized
+from identry_kit.context import annotate
 
 log = structlog.get_logger("identry.mfa")
 
@@ -146,8 +147,10 @@ class VerifyMfa:
                     details={"reason": reason},
                 )
         if not admitted:
+            annotate(sign_in="rate_limited")
             raise RateLimited(headers={"Retry-After": str(_seconds_until_unlocked(factor, now))})
         if not spent:
+            annotate(sign_in="failed")
             raise WrongCode
 
     async def _prove(self, factor: TotpFactor, code: str) -> _Proof | None:
@@ -205,6 +208,7 @@ class VerifyMfa:
         return True
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
+        annotate(sign_in="failed")
         await self._audit.record(
             self._db,
             "auth.mfa.failed",

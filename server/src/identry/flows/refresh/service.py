@@ -19,6 +19,7 @@ from identry.records import sessions
 from identry.records.audit import Audit
 from identry.tokens import Grant, RefreshToken, RefreshTokens, TokenMint, TokenPair
 from identry_kit.apierror import Unauthorized
+from identry_kit.context import annotate
 
 log = structlog.get_logger("identry.refresh")
 
@@ -76,6 +77,7 @@ class Refresh:
         await self._limiter.spend(REFRESH, origin.ip)
         presented = self._refresh_tokens.parse(raw_token)
         if presented is None:
+            annotate(refresh="refused")
             raise InvalidRefreshToken
         successor = self._refresh_tokens.new(presented.session_id, presented.generation + 1)
         row = await queries.rotate(
@@ -88,7 +90,9 @@ class Refresh:
             self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
         )
         if row is None:
+            annotate(refresh="refused")  # unless one of the cases below says otherwise
             return await self._repeated(presented, origin)
+        annotate(refresh="rotated")
         return self._mint.pair(_grant(presented, row), successor.raw)
 
     async def _repeated(self, presented: RefreshToken, origin: Origin) -> TokenPair:
@@ -104,6 +108,7 @@ class Refresh:
             and self._in_grace(now - row["rotated_at"])
         ):
             successor = self._successor(presented, row["successor_sealed"])
+            annotate(refresh="replayed")
             await self._audit.record(
                 self._db,
                 "auth.refresh.replayed",
@@ -135,6 +140,7 @@ class Refresh:
         async with self._db.transaction() as tx:
             ended = await sessions.revoke(tx, presented.session_id, "refresh token reuse", self._clock.now())
             if ended is not None:
+                annotate(refresh="reuse")
                 await self._audit.record(
                     tx,
                     "auth.refresh.reuse_detected",
