@@ -1,22 +1,49 @@
-"""Month by month partitions of the tables whose UUIDv7 key holds their time; old months are dropped, not deleted."""
+"""Month by month partitions of the tables whose UUIDv7 key holds their time; old months are dropped, not deleted.
+
+A lock that is not granted within half a second (a dump reads the table) is given up and tried again by the next
+round: a waiting ACCESS EXCLUSIVE lock would hold up every request behind it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import structlog
 
-from identry.core.db import Database
+from identry.core.db import Database, affected
 from identry.core.ids import uuid7_at
 
 log = structlog.get_logger("identry.partitions")
 
 _LOCK = 0x1DE27  # any constant that no other advisory lock of this database uses
 _AHEAD = 2
+_PATIENCE = "SET LOCAL lock_timeout = '500ms'"
+_SCAN_SECONDS = 120.0
+_BATCH = 1000
 
-# Sessions are updated in place at every refresh: free room on each page keeps those updates HOT.
-TABLES = {"sessions": "WITH (fillfactor = 70)", "auth_audit_logs": ""}
+
+@dataclass(frozen=True, slots=True)
+class Partitioned:
+    """A table that is partitioned by month.
+
+    Attributes:
+        name: of the parent.
+        storage: how its partitions are made.
+        needed: which rows of an old month must stay until a later round; $1 is the instant before which all may go.
+    """
+
+    name: str
+    storage: str = ""
+    needed: str = "false"
+
+
+# Sessions are updated in place at every refresh: free room on each page keeps those updates HOT. One whose horizon is
+# not past is kept, however old: REFRESH_TOKEN_TTL may have been longer when it was opened.
+SESSIONS = Partitioned("sessions", "WITH (fillfactor = 70)", "expires_at > $1")
+AUDIT = Partitioned("auth_audit_logs")
 
 
 def month_of(moment: datetime, offset: int = 0) -> datetime:
@@ -25,44 +52,101 @@ def month_of(moment: datetime, offset: int = 0) -> datetime:
     return datetime(index // 12, index % 12 + 1, 1, tzinfo=UTC)
 
 
-async def ensure(db: Database, now: datetime) -> None:
-    """Create this month's partition and the next two of every table, where they are missing."""
-    for table, storage in TABLES.items():
-        for offset in range(_AHEAD + 1):
-            await _create(db, table, storage, month_of(now, offset), month_of(now, offset + 1))
+async def ensure(db: Database, now: datetime) -> int:
+    """Create this month's partition and the next two of every table, where they are missing; returns how many.
+
+    One that cannot be made now is logged and left to the next round; its rows go to the default partition.
+
+    Raises:
+        Unavailable: the database cannot answer.
+    """
+    months = [month_of(now, offset) for offset in range(_AHEAD + 1)]
+    wanted = {_name(table, month): (table, month) for table in (SESSIONS, AUDIT) for month in months}
+    rows = await db.fetch("SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL", list(wanted))
+    made = [await _create(db, *wanted[row["name"]]) for row in rows]
+    return sum(made)
 
 
-async def _create(db: Database, table: str, storage: str, start: datetime, end: datetime) -> None:
-    name = f"{table}_{start:%Y_%m}"
-    low, high = (uuid7_at(int(edge.timestamp() * 1000)).int >> 64 for edge in (start, end))
-    bounds = [f"{edge >> 32:08x}-{edge >> 16 & 0xFFFF:04x}-0000-0000-000000000000" for edge in (low, high)]
-    try:
-        async with db.transaction() as tx:
-            await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
-                return
-            sql = (
-                f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{bounds[0]}') TO ('{bounds[1]}') {storage}"
-            )
-            await tx.execute(sql)
-    except asyncpg.CheckViolationError:
-        log.warning(
-            "rows of this month are in the default partition; it stays there", table=table, month=f"{start:%Y-%m}"
-        )
+async def drop_before(db: Database, table: Partitioned, before: datetime) -> int:
+    """Drop every month of `table` that ended before an instant and holds nothing that is still needed.
 
+    Rows of that age in the default partition are deleted. Returns the number of partitions and of such rows.
 
-async def drop_before(db: Database, table: str, before: datetime) -> list[str]:
-    """Drop every monthly partition that ended before an instant; returns their names."""
-    last = f"{table}_{month_of(before):%Y_%m}"
+    Raises:
+        Unavailable: the database cannot answer.
+    """
     rows = await db.fetch(
         """
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = $1::regclass AND c.relname ~ '_[0-9]{4}_[0-9]{2}$' AND c.relname < $2
+        ORDER BY c.relname
         """,
-        table,
-        last,
+        table.name,
+        _name(table, month_of(before)),
     )
-    names = [row["relname"] for row in rows]
-    for name in names:
-        await db.execute(f"DROP TABLE IF EXISTS {name}")
-    return names
+    dropped = [await _drop(db, row["relname"], table.needed, before) for row in rows]
+    return sum(dropped) + await _sweep_default(db, table, before)
+
+
+def _name(table: Partitioned, month: datetime) -> str:
+    return f"{table.name}_{month:%Y_%m}"
+
+
+def _bound(edge: datetime) -> str:
+    """The smallest UUID of an instant, of whatever version."""
+    whole = str(uuid7_at(int(edge.timestamp() * 1000)))
+    return f"{whole[:13]}-0000-0000-000000000000"
+
+
+async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
+    name = _name(table, month)
+    try:
+        async with db.transaction() as tx:
+            await tx.execute(_PATIENCE)
+            await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+                return False
+            await tx.execute(
+                f"CREATE TABLE {name} PARTITION OF {table.name}"
+                f" FOR VALUES FROM ('{_bound(month)}') TO ('{_bound(month_of(month, 1))}') {table.storage}"
+            )
+    except asyncpg.CheckViolationError:
+        log.warning("partitions.month_in_default", table=table.name, month=f"{month:%Y-%m}")
+    except asyncpg.LockNotAvailableError:
+        log.warning("partitions.locked", table=name)
+    else:
+        return True
+    return False
+
+
+async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
+    arguments = [before] if "$1" in needed else []
+    async with db.connection() as connection:
+        raw: Any = connection  # the driver's own: a whole month is read, which may take longer than a request's statement
+        question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition, name of the catalogue
+        if await raw.fetchval(question, *arguments, timeout=_SCAN_SECONDS):
+            return False
+    try:
+        async with db.transaction() as tx:
+            await tx.execute(_PATIENCE)
+            await tx.execute(f"DROP TABLE IF EXISTS {name}")
+    except asyncpg.LockNotAvailableError:
+        log.warning("partitions.locked", table=name)
+        return False
+    log.info("partitions.dropped", table=name)
+    return True
+
+
+async def _sweep_default(db: Database, table: Partitioned, before: datetime) -> int:
+    """Rows that were written while their month had no partition."""
+    default, total, deleted = f"{table.name}_default", 0, _BATCH
+    needed = table.needed.replace("$1", "$2")
+    arguments = [before] if "$2" in needed else []
+    while deleted == _BATCH:
+        statement = (
+            f"DELETE FROM {default} WHERE id IN"  # noqa: S608 - constant names and condition
+            f" (SELECT id FROM {default} WHERE id < $1 AND NOT ({needed}) LIMIT {_BATCH})"
+        )
+        deleted = affected(await db.execute(statement, uuid7_at(int(before.timestamp() * 1000)), *arguments))
+        total += deleted
+    return total

@@ -91,8 +91,11 @@ class Settings:
     session_retention: timedelta = _data(
         "720h", v.duration("1h", "87600h"), "How long ended sessions stay on record before they are dropped."
     )
-    audit_retention: timedelta = _data(
-        "8760h", v.duration("24h", "876000h"), "How long audit events stay on record before they are dropped."
+    audit_retention: timedelta | None = _data(
+        "",
+        v.optional_duration("24h", "876000h"),
+        "How long audit events stay on record before they are dropped, whole months at a time.",
+        shown_default="for ever",
     )
 
     secret_key: v.Secret = _tokens(

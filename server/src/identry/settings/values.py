@@ -103,6 +103,12 @@ def choice(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def optional_duration(low: str, high: str) -> Callable[[str], timedelta | None]:
+    """As `duration`; None when empty."""
+    parse = duration(low, high)
+    return lambda text: parse(text) if text else None
+
+
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)  # Go accepts both mu
 

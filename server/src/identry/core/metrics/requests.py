@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +26,8 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self._series: dict[_Key, list[float]] = {}
-        self._sign_ins: Counter[str] = Counter()
-        self._refreshes: Counter[str] = Counter()
+        self._sign_ins: dict[str, int] = {}
+        self._refreshes: dict[str, int] = {}
 
     def observe(self, fields: Mapping[str, Any]) -> None:
         """Count one request from the fields of its log line.
@@ -36,17 +35,18 @@ class RequestMetrics:
         Reads `method`, `route`, `status`, `duration_ms`, and, where a flow noted them (`context.annotate`),
         `sign_in` and `refresh`: the outcome of a sign-in or a rotation.
         """
-        key = (fields["method"], fields.get("route"), fields["status"])
+        get = fields.get
+        key = (fields["method"], get("route"), fields["status"])
         series = self._series.get(key)
         if series is None:
             series = self._open(key)
         seconds = fields["duration_ms"] / 1000
         series[bisect_left(BOUNDS, seconds)] += 1
         series[-1] += seconds
-        if "sign_in" in fields:
-            self._sign_ins[fields["sign_in"]] += 1
-        if "refresh" in fields:
-            self._refreshes[fields["refresh"]] += 1
+        if (outcome := get("sign_in")) is not None:
+            self._sign_ins[outcome] = self._sign_ins.get(outcome, 0) + 1
+        elif (outcome := get("refresh")) is not None:
+            self._refreshes[outcome] = self._refreshes.get(outcome, 0) + 1
 
     def families(self) -> Snapshot:
         """The families so far."""
@@ -84,5 +84,5 @@ class RequestMetrics:
         return self._series.setdefault(key, [0] * (len(BOUNDS) + 1) + [0.0])
 
 
-def _by_outcome(name: str, about: str, counts: Counter[str]) -> Family:
+def _by_outcome(name: str, about: str, counts: dict[str, int]) -> Family:
     return Family(name, Kind.COUNTER, about, ("outcome",), [((outcome,), [n]) for outcome, n in counts.items()])
