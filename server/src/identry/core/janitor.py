@@ -34,7 +34,7 @@ class Chore:
 
 
 class Janitor:
-    """Does its chores every `interval` seconds, give or take a fifth, the first time a minute or two after the start."""
+    """Does its chores every `interval` seconds, give or take a fifth; first a minute or two after the start."""
 
     def __init__(self, db: Database, chores: Sequence[Chore], *, interval: float = 3600.0) -> None:
         self._db = db

@@ -122,7 +122,9 @@ async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
 async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
     arguments = [before] if "$1" in needed else []
     async with db.connection() as connection:
-        raw: Any = connection  # the driver's own: a whole month is read, which may take longer than a request's statement
+        raw: Any = (
+            connection  # the driver's own: a whole month is read, which may take longer than a request's statement
+        )
         question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition, name of the catalogue
         if await raw.fetchval(question, *arguments, timeout=_SCAN_SECONDS):
             return False

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from identry.core.db import Executor, affected
 
-
 _BATCH = 1000
 
 
