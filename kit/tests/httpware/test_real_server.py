@@ -32,7 +32,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 async def port() -> AsyncIterator[int]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        stack = standard_stack(app, max_body=1000, timeout=0.3)
+        stack = standard_stack(app, max_body=1000, timeout=1)
         config = uvicorn.Config(stack, log_config=None, lifespan="off", ws="none", http="h11")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve([listening]))
@@ -49,7 +49,7 @@ async def talk(port: int, *parts: bytes) -> bytes:
     for part in parts:
         writer.write(part)
         await writer.drain()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
     return answer

@@ -304,14 +304,18 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(extra=st.dictionaries(st.text("abcxyz", min_size=1, max_size=8), JSON, max_size=5))
 def test_whatever_is_signed_comes_back(signer: Any, verifier: Verifier, extra: dict[str, Any]) -> None:
     claims = verifier.verify_now(signer.mint(**extra))
     assert _thawed(claims) == signer.claims(**extra)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_any_change_of_a_character_is_refused(signer: Any, verifier: Verifier, data: st.DataObject) -> None:
     token = signer.mint()
@@ -323,7 +327,9 @@ def test_any_change_of_a_character_is_refused(signer: Any, verifier: Verifier, d
             verifier.verify_now(changed)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(header=st.text() | st.binary(), payload=st.text() | st.binary())
 def test_any_bytes_correctly_signed_are_one_kind_of_error(
     signer: Any, verifier: Verifier, header: Any, payload: Any

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from identry_kit.pagination import MAX_PAGE, PageParams, page_body, parse
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 EDGES = [
     ("", 1, 20),
@@ -71,6 +73,7 @@ def test_the_body_has_a_list_also_when_there_is_nothing() -> None:
     assert page_body(iter(()), 142, PageParams(9)) == {"data": [], "page": 9, "pageSize": 20, "totalCount": 142}
 
 
+@unhurried
 @given(st.text(), st.text())
 def test_any_query_gives_a_page_that_a_database_takes(page: str, size: str) -> None:
     params = parse({"page": page, "pageSize": size})
@@ -80,6 +83,7 @@ def test_any_query_gives_a_page_that_a_database_takes(page: str, size: str) -> N
     assert params.limit == params.page_size
 
 
+@unhurried
 @given(st.binary())
 def test_any_bytes_are_a_query(query: bytes) -> None:
     assert parse(query).page >= 1
