@@ -19,7 +19,7 @@ from identry.cli.card import Card, login_command
 from identry.cli.granian_options import logging_config, options
 from identry.cli.keepsakes import Administrator, Keepsakes
 from identry.cli.ports import PortError, reserve
-from identry.cli.terminal import complain, list_problems
+from identry.cli.terminal import complain, list_problems, say
 from identry.core import observability
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.embedded_process import EmbeddedError
@@ -52,13 +52,14 @@ def dev(flags: DevOptions) -> int:
             complain(f"already running (pid {holder}) on {keepsakes.folder}: stop it, or choose another --data-dir")
             return 1
         settings = _settings(flags)
-        settings = replace(settings, port=reserve(settings.host, settings.port))
         if flags.reset:
             postgres.reset()
             keepsakes.forget()
         settings = _with_keepsakes(settings, keepsakes)
         embedded = not settings.database_url
         if embedded:
+            if not postgres.exists():
+                say("Making the database (once) …")
             settings = replace(settings, database_url=Secret(postgres.start()))
         return uvloop.run(_Dev(flags, settings, keepsakes, embedded=embedded).run())
     except SettingsError as error:
@@ -75,14 +76,28 @@ def dev(flags: DevOptions) -> int:
 
 
 def _settings(flags: DevOptions) -> Settings:
+    """The settings of this run, on a port that is free.
+
+    Raises:
+        SettingsError, PortError: they cannot be used.
+    """
     given = {name: text for name, text in gather().items() if text.strip()}
     for problem in unread_names(given):
         complain(str(problem))
-    port = str(flags.port) if flags.port is not None else given.get("PORT", "3097")
-    own = {"APP_ENV": "development", "HOST": flags.host, "PORT": port, "WORKERS": "1"}
-    settings = load({**_DEFAULTS, "FRONTEND_URL": f"http://127.0.0.1:{port}", **given, **own})
+    own = {"APP_ENV": "development", "HOST": flags.host, "WORKERS": "1"}
+    if flags.port is not None:
+        own["PORT"] = str(flags.port)
+    settings = load({**_DEFAULTS, **given, **own})
     check(settings)
-    return settings
+    settings = replace(settings, port=reserve(settings.host, settings.port))
+    if "FRONTEND_URL" in given:
+        return settings
+    return replace(settings, frontend_url=_base_url(settings))
+
+
+def _base_url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - read
+    return f"http://{host}:{settings.port}"
 
 
 def _with_keepsakes(settings: Settings, keepsakes: Keepsakes) -> Settings:
@@ -157,10 +172,9 @@ class _Dev:
     async def _show_card(self, administrator: Administrator) -> None:
         """Wait until the port answers, then show where everything is."""
         s = self._settings
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(s.host, s.host)  # noqa: S104 - compared
         while not await _answers(s.host, s.port):  # noqa: ASYNC110 - another process's port has no event
             await asyncio.sleep(0.02)
-        base = f"http://{host}:{s.port}"
+        base = _base_url(s)
         card = Card(
             base_url=base,
             docs_url=f"{base}/docs",

@@ -106,6 +106,10 @@ class EmbeddedPostgres:
         """The server's process id, once started."""
         return self._process.pid if self._process else None
 
+    def exists(self) -> bool:
+        """Whether the cluster has been made."""
+        return self._cluster.exists()
+
     def holder(self) -> int | None:
         """The process that holds the folder now, or None; asking changes nothing."""
         if self._lock_file is not None:
