@@ -45,6 +45,8 @@ class Filters:
 
 async def page(db: Executor, filters: Filters, sort: str, limit: int, offset: int) -> tuple[list[User], int]:
     """One page of accounts in the order `SORTS[sort]`, and how many there are on all pages."""
+    if filters.search is not None:
+        return await _found_page(db, filters, sort, limit, offset)
     conditions, values = _where(filters)
     total: int = await db.fetchval(f"SELECT count(*) FROM users{conditions}", *values)  # noqa: S608 - literals above
     if offset >= total:
@@ -54,6 +56,22 @@ async def page(db: Executor, filters: Filters, sort: str, limit: int, offset: in
         SELECT {COLUMNS} FROM users{conditions} ORDER BY {SORTS[sort]} LIMIT ${n + 1} OFFSET ${n + 2}
     """  # noqa: S608 - literals above
     return [User(*row) for row in await db.fetch(sql, *values, limit, offset)], total
+
+
+async def _found_page(db: Executor, filters: Filters, sort: str, limit: int, offset: int) -> tuple[list[User], int]:
+    """`page` for a search: the text is looked for once, not once to count and once along the index of the order."""
+    conditions, values = _where(filters)
+    order, n = SORTS[sort], len(values)
+    key = order.replace(",", " ").split()[0]
+    sql = f"""
+        WITH found AS MATERIALIZED (SELECT id, {key} FROM users{conditions})
+        SELECT (SELECT count(*) FROM found),
+               ARRAY(SELECT id FROM found ORDER BY {order} LIMIT ${n + 1} OFFSET ${n + 2})
+    """  # noqa: S608 - literals above
+    total, ids = await db.fetchrow(sql, *values, limit, offset) or (0, [])
+    rows = await db.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1)", ids)  # noqa: S608 - constant columns
+    users = {row["id"]: User(*row) for row in rows}
+    return [users[user_id] for user_id in ids if user_id in users], total
 
 
 def _where(filters: Filters) -> tuple[str, list[Any]]:
