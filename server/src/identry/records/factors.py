@@ -77,6 +77,11 @@ async def find(db: Executor, user_id: UUID) -> TotpFactor | None:
     return TotpFactor(*row) if row else None
 
 
+async def lock(tx: Executor, user_id: UUID) -> None:
+    """Wait for the factor's row: whoever writes several rows of a sign-in takes this one first, then codes, tokens."""
+    await tx.execute("SELECT FROM totp_factors WHERE user_id = $1 FOR UPDATE", user_id)
+
+
 async def enrol(tx: Executor, user_id: UUID, secret_encrypted: bytes, key_id: str, now: datetime) -> bool:
     """Store a factor that is still to be confirmed, in place of an unconfirmed one; False when one is confirmed."""
     tag = await tx.execute(
@@ -114,6 +119,7 @@ async def confirm(tx: Executor, user_id: UUID, secret_encrypted: bytes, step: in
 
 async def remove(tx: Executor, user_id: UUID, now: datetime) -> bool:
     """Turn the second factor off and forget its secret and codes; False when there was none."""
+    await lock(tx, user_id)
     await tx.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
     removed = affected(await tx.execute("DELETE FROM totp_factors WHERE user_id = $1", user_id)) == 1
     await tx.execute(

@@ -192,6 +192,7 @@ class VerifyMfa:
     async def _use(self, proof: _Proof, hashed: bytes, factor: TotpFactor, origin: Origin) -> bool:
         """Use up code and ticket; the code first, so that a repeated code leaves the ticket its other tries."""
         async with self._db.transaction() as tx:
+            await factors.lock(tx, factor.user_id)
             if not await proof.use(tx):
                 return False
             if await one_time_tokens.consume(tx, Purpose.MFA_TICKET, hashed, self._clock.now()) is None:
