@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from identry.core import jose, observability, partitions
 from identry.core.address import TrustedProxies
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
+from identry.core.janitor import Chore, Janitor
 from identry.core.kv import KV, MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
@@ -58,6 +60,7 @@ from identry.flows.support import routes as support
 from identry.flows.support.service import Support
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
+from identry.records import one_time_tokens
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
@@ -80,6 +83,7 @@ log = structlog.get_logger("identry.app")
 _LEEWAY = 30.0
 _MAX_BODY = 1 << 20
 _DEADLINE = 30.0
+_KEEP_EXPIRED_TOKENS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +285,27 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
     ]
 
 
+def chores(settings: Settings, e: Engines) -> list[Chore]:
+    """What one of the workers keeps in order. (The outbox is kept by its sender, the signing keys by their ring.)"""
+
+    async def old_sessions() -> int:
+        ended = e.clock.now() - settings.session_retention
+        return await partitions.drop_before(e.db, partitions.SESSIONS, ended - settings.refresh_token_ttl, ended=ended)
+
+    kept = [
+        Chore("months_made", lambda: partitions.ensure(e.db, e.clock.now())),
+        Chore("tokens_removed", lambda: one_time_tokens.prune(e.db, e.clock.now() - _KEEP_EXPIRED_TOKENS)),
+        Chore("session_months_dropped", old_sessions),
+    ]
+    if (audit_retention := settings.audit_retention) is not None:
+
+        async def old_events() -> int:
+            return await partitions.drop_before(e.db, partitions.AUDIT, e.clock.now() - audit_retention)
+
+        kept.append(Chore("audit_months_dropped", old_events))
+    return kept
+
+
 class Application:
     """The ASGI application.
 
@@ -297,6 +322,7 @@ class Application:
         self._figures = Metrics(
             e.clock, e.requests, e.db, e.kv, e.marks, e.passwords, e.outbox, e.sender, e.ring, __version__
         )
+        self.janitor = Janitor(e.db, chores(settings, e))
         self.operations = rooms(settings, e, self._figures, lambda: self._draining)
         bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
         guards: dict[Guard, GuardCheck | None] = {
@@ -360,6 +386,8 @@ class Application:
         stack.push_async_callback(e.ring.close)
         e.sender.start()
         stack.push_async_callback(e.sender.stop)
+        self.janitor.start()
+        stack.push_async_callback(self.janitor.stop)
         if self.settings.metrics_dir is not None:
             self._figures.start(self.settings.metrics_dir)
             stack.push_async_callback(self._figures.stop)

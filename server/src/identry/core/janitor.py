@@ -15,7 +15,6 @@ from identry.core.secrets import random_below
 log = structlog.get_logger("identry.janitor")
 
 _LOCK = 0x1DE28
-_FIRST = 60.0
 _AGAIN = 60.0
 
 
@@ -34,11 +33,12 @@ class Chore:
 
 
 class Janitor:
-    """Does its chores every `interval` seconds, give or take a fifth; first a minute or two after the start."""
+    """Does its chores `first` seconds after the start and then every `interval`, each give or take a fifth."""
 
-    def __init__(self, db: Database, chores: Sequence[Chore], *, interval: float = 3600.0) -> None:
+    def __init__(self, db: Database, chores: Sequence[Chore], *, first: float = 60.0, interval: float = 3600.0) -> None:
         self._db = db
         self._chores = chores
+        self._first = first
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
 
@@ -80,7 +80,7 @@ class Janitor:
         return 0
 
     async def _run(self) -> None:
-        pause = _FIRST
+        pause = self._first
         while True:
             await asyncio.sleep(pause * (800 + random_below(401)) / 1000)
             pause = self._interval

@@ -21,6 +21,7 @@ log = structlog.get_logger("identry.partitions")
 _LOCK = 0x1DE27  # any constant that no other advisory lock of this database uses
 _AHEAD = 2
 _PATIENCE = "SET LOCAL lock_timeout = '500ms'"
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace)"
 _SCAN_SECONDS = 120.0
 _BATCH = 1000
 
@@ -32,12 +33,12 @@ class Partitioned:
     Attributes:
         name: of the parent.
         storage: how its partitions are made.
-        needed: which rows of an old month must stay until a later round; $1 is the instant before which all may go.
+        needed: which rows of an old month must stay until a later round; $1 is the instant that is compared with.
     """
 
     name: str
     storage: str = ""
-    needed: str = "false"
+    needed: str = ""
 
 
 # Sessions are updated in place at every refresh: free room on each page keeps those updates HOT. One whose horizon is
@@ -67,10 +68,11 @@ async def ensure(db: Database, now: datetime) -> int:
     return sum(made)
 
 
-async def drop_before(db: Database, table: Partitioned, before: datetime) -> int:
-    """Drop every month of `table` that ended before an instant and holds nothing that is still needed.
+async def drop_before(db: Database, table: Partitioned, before: datetime, *, ended: datetime | None = None) -> int:
+    """Drop every month of `table` that was over before an instant and holds nothing that is still needed.
 
-    Rows of that age in the default partition are deleted. Returns the number of partitions and of such rows.
+    `ended` is the `$1` of `table.needed`; `before` when None. Rows of that age in the default partition are deleted.
+    Returns the number of partitions and of such rows.
 
     Raises:
         Unavailable: the database cannot answer.
@@ -84,8 +86,9 @@ async def drop_before(db: Database, table: Partitioned, before: datetime) -> int
         table.name,
         _name(table, month_of(before)),
     )
-    dropped = [await _drop(db, row["relname"], table.needed, before) for row in rows]
-    return sum(dropped) + await _sweep_default(db, table, before)
+    horizon = [ended or before] if table.needed else []
+    dropped = [await _drop(db, row["relname"], table.needed, horizon) for row in rows]
+    return sum(dropped) + await _sweep_default(db, table, before, horizon)
 
 
 def _name(table: Partitioned, month: datetime) -> str:
@@ -104,7 +107,8 @@ async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
         async with db.transaction() as tx:
             await tx.execute(_PATIENCE)
             await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+            # Not to_regclass: its cache may be older than the wait for the lock.
+            if await tx.fetchval(_EXISTS, name):
                 return False
             await tx.execute(
                 f"CREATE TABLE {name} PARTITION OF {table.name}"
@@ -119,15 +123,13 @@ async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
     return False
 
 
-async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
-    arguments = [before] if "$1" in needed else []
-    async with db.connection() as connection:
-        raw: Any = (
-            connection  # the driver's own: a whole month is read, which may take longer than a request's statement
-        )
-        question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition, name of the catalogue
-        if await raw.fetchval(question, *arguments, timeout=_SCAN_SECONDS):
-            return False
+async def _drop(db: Database, name: str, needed: str, horizon: list[datetime]) -> bool:
+    if needed:
+        async with db.connection() as connection:
+            raw: Any = connection  # the driver's own: reading a whole month may take longer than a request may
+            question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition
+            if await raw.fetchval(question, *horizon, timeout=_SCAN_SECONDS):
+                return False
     try:
         async with db.transaction() as tx:
             await tx.execute(_PATIENCE)
@@ -139,16 +141,15 @@ async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
     return True
 
 
-async def _sweep_default(db: Database, table: Partitioned, before: datetime) -> int:
+async def _sweep_default(db: Database, table: Partitioned, before: datetime, horizon: list[datetime]) -> int:
     """Rows that were written while their month had no partition."""
     default, total, deleted = f"{table.name}_default", 0, _BATCH
-    needed = table.needed.replace("$1", "$2")
-    arguments = [before] if "$2" in needed else []
+    spared = f"AND NOT ({table.needed.replace('$1', '$2')})" if table.needed else ""
     while deleted == _BATCH:
         statement = (
             f"DELETE FROM {default} WHERE id IN"  # noqa: S608 - constant names and condition
-            f" (SELECT id FROM {default} WHERE id < $1 AND NOT ({needed}) LIMIT {_BATCH})"
+            f" (SELECT id FROM {default} WHERE id < $1 {spared} LIMIT {_BATCH})"
         )
-        deleted = affected(await db.execute(statement, uuid7_at(int(before.timestamp() * 1000)), *arguments))
+        deleted = affected(await db.execute(statement, uuid7_at(int(before.timestamp() * 1000)), *horizon))
         total += deleted
     return total
