@@ -23,6 +23,7 @@ from granian.server.mp import MPServer
 from identry.cli.administrator import bootstrap
 from identry.cli.granian_options import logging_config, options
 from identry.cli.keepsakes import Keepsakes
+from identry.cli.metrics_port import metrics_port
 from identry.cli.ports import PortError, reserve
 from identry.cli.terminal import complain, list_problems
 from identry.core import observability
@@ -43,6 +44,11 @@ def serve() -> int:
             log.warning("configuration", variable=notice.name, problem=notice.problem, advice=notice.what_to_do)
         asyncio.run(_prepare(settings))
         reserve(settings.host, settings.port)
+        _preload(settings)
+        with metrics_port(settings) as settings:
+            publish(export(settings))
+            log.info("starting", host=settings.host, port=settings.port, workers=settings.workers)
+            return Supervisor(settings).run()
     except SettingsError as error:
         list_problems(error.problems)
         return 1
@@ -51,11 +57,6 @@ def serve() -> int:
         return 1
     except KeyboardInterrupt:
         return 0
-    publish(export(settings))
-    _preload(settings)
-
-    log.info("starting", host=settings.host, port=settings.port, workers=settings.workers)
-    return Supervisor(settings).run()
 
 
 def _preload(settings: Settings) -> None:

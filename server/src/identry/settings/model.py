@@ -58,8 +58,8 @@ class Settings:
     metrics_dir: Path | None = _server(
         "",
         v.folder,
-        "Folder in which workers leave their figures for that port.",
-        shown_default="a temporary folder, made at start",
+        "Folder in which workers leave their figures for that port, each server in a new one below it.",
+        shown_default="the system's folder for temporary files",
     )
     otel_exporter_otlp_endpoint: str = _server(
         "", v.optional(v.url("http", "https")), "OpenTelemetry collector; needs the extra `identry[otel]`."
