@@ -24,13 +24,17 @@ from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
 from identry.core.metrics import RequestMetrics
 from identry.core.new_passwords import NewPasswords
+from identry.core.outbound import JsonClient
 from identry.core.passwords import Argon2Params, Passwords
 from identry.core.recovery_codes import RecoveryCodes
 from identry.core.secrets import root_secret
+from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
 from identry.flows.accept_invitation import routes as accept_invitation
 from identry.flows.accept_invitation.service import AcceptInvitation
+from identry.flows.access import routes as access
+from identry.flows.access.service import AccessResolver
 from identry.flows.access_admin import routes as access_admin
-from identry.flows.access_admin.service import AccessAdmin, NoBounds
+from identry.flows.access_admin.service import AccessAdmin
 from identry.flows.account import routes as account
 from identry.flows.dev import routes as dev
 from identry.flows.dev.service import Mailbox
@@ -96,6 +100,8 @@ class Engines:
     kv: KV
     marks: RevocationMarks
     limiter: Limiter
+    entitlements: Entitlements
+    core: JsonClient | None
     passwords: Passwords
     new_passwords: NewPasswords
     totp_secrets: TotpSecrets
@@ -117,6 +123,8 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
     """Every engine of a configuration; nothing is connected yet."""
     db = Database(settings.database_url.reveal(), max_size=settings.db_pool_size)
     kv = _kv(settings, clock)
+    core = _core(settings)
+    catalogue = Catalogue.load(settings.entitlements_file)
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     outbox = Outbox(root.sealer("mail-outbox"), clock)
     transport, notice = choose_transport(
@@ -162,6 +170,10 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         kv=kv,
         marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
         limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=MemoryKV(clock)),
+        entitlements=CoreEntitlements(core, settings.core_url, kv, clock, catalogue)
+        if core
+        else BuiltInPlans(db, catalogue),
+        core=core,
         passwords=passwords,
         new_passwords=NewPasswords(passwords, settings.password_min_length),
         totp_secrets=TotpSecrets(root.sealer("totp-v1")),
@@ -210,8 +222,16 @@ def _kv(settings: Settings, clock: Clock) -> KV:
     return RedisKV(settings.redis_url.reveal(), clock=None if isinstance(clock, SystemClock) else clock)
 
 
+def _core(settings: Settings) -> JsonClient | None:
+    if not settings.core_url:
+        return None
+    key = settings.core_api_key.reveal()
+    return JsonClient(headers={"X-Internal-API-Key": key} if key else None)
+
+
 def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[], bool]) -> list[Operation]:
     """The operation table of a configuration: every room, one after the other."""
+    access_key = MachineKey(tuple(key.reveal() for key in settings.access_keys), e.audit, e.db)
     signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
@@ -227,6 +247,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         ),
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),
+        *access.operations(AccessResolver(e.db, e.clock, e.kv, e.entitlements), access_key),
         *user_admin.operations(
             UserAdmin(
                 e.db,
@@ -239,7 +260,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
             )
         ),
         *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit)),
-        *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, NoBounds())),
+        *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
     ]
     if settings.is_development:
@@ -375,6 +396,8 @@ class Application:
         stack.push_async_callback(e.db.close)
         await partitions.ensure(e.db, e.clock.now())
         stack.push_async_callback(e.kv.close)
+        if e.core is not None:
+            stack.push_async_callback(e.core.close)
         await e.marks.start()
         if e.finance is not None:
             stack.push_async_callback(e.finance.close)

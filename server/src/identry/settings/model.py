@@ -209,6 +209,15 @@ class Settings:
         "Core service that tells what a company owns.",
         shown_default="none: the built-in plans",
     )
+    core_api_key: v.Secret = _machines(
+        "", v.secret, "What Core wants to see in `X-Internal-API-Key`.", shown_default="none is sent", secret=True
+    )
+    entitlements_file: Path | None = _machines(
+        "",
+        v.folder,
+        "JSON catalogue of plans, modules and permissions that replaces the built-in one.",
+        shown_default="the catalogue that comes with this release",
+    )
 
     email_enabled: bool = _mail("true", v.boolean, "`false`: no mail leaves.")
     frontend_url: str = _mail("https://app.kisum.io", v.url("http", "https"), "Web app; links in mail start with it.")
@@ -240,6 +249,14 @@ class Settings:
     migrate_business_unit_membership_table: str = _import(
         "BusinessUnitMembership", v.identifier, "Finance's table of business-unit memberships."
     )
+    migrate_company_table: str = _import(
+        "Company", v.identifier, "Finance's table of companies: company resolve, and whether a company exists."
+    )
+    migrate_columns: tuple[str, ...] = _import(
+        "",
+        v.column_names,
+        "Columns that have other names than Prisma gives them, comma-separated: `User.email=mail,Company.name=title`.",
+    )
 
     @property
     def is_development(self) -> bool:
@@ -260,6 +277,11 @@ class Settings:
     def logo_url(self) -> str:
         """The image at the top of HTML mail."""
         return self.email_logo_url or f"{self.frontend_url}/logo_white.png"
+
+    @property
+    def finance_columns(self) -> dict[str, str]:
+        """`Table.field` → the column's name, for those that `MIGRATE_COLUMNS` renames."""
+        return dict(pair.split("=", 1) for pair in self.migrate_columns)
 
     @property
     def access_keys(self) -> tuple[v.Secret, ...]:

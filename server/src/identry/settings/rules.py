@@ -128,6 +128,8 @@ def _folders(s: Settings) -> Iterator[Problem]:
             yield Problem(name, f"is no folder ({folder})", "correct it, or unset it for the built-in files")
     if s.metrics_dir is not None and not s.metrics_dir.is_dir():
         yield Problem("METRICS_DIR", f"is no folder ({s.metrics_dir})", "make it, or unset it for a temporary one")
+    if s.entitlements_file is not None and not s.entitlements_file.is_file():
+        yield Problem("ENTITLEMENTS_FILE", f"is no file ({s.entitlements_file})", "correct it, or unset it")
 
 
 def _extras(s: Settings) -> Iterator[Problem]:

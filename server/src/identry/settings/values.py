@@ -198,6 +198,16 @@ def identifier(text: str) -> str:
     return text
 
 
+def column_names(text: str) -> tuple[str, ...]:
+    """A comma-separated list of `Table.field=column`; each comes back without spaces."""
+    found = []
+    for part in filter(None, (raw.strip() for raw in line(text).split(","))):
+        if not (match := re.fullmatch(r"([A-Za-z]+\.[A-Za-z]+)\s*=\s*([A-Za-z_][A-Za-z0-9_$]{0,62})", part)):
+            raise ValueError("is no list of Table.field=column")
+        found.append(f"{match[1]}={match[2]}")
+    return tuple(found)
+
+
 def address(text: str) -> str:
     """A mail address, or `Name <address>`."""
     bare = re.fullmatch(r"(?:[^<>]*<)?([^\s<>@,]+@[^\s<>@,]+)>?", line(text))

@@ -38,15 +38,6 @@ class Entitlements(Protocol):
         """
 
 
-class NoBounds:
-    """The source of a deployment without plans: every company may use everything."""
-
-    async def owned(self, company_id: UUID) -> Held | None:
-        """None, whatever the company."""
-        del company_id
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class Delegation:
     """What a member may hand on."""

@@ -1,0 +1,80 @@
+"""Asking another service of ours for JSON: bounded in time and size, following nothing.
+
+One deadline covers the whole exchange (name, connection, headers, body); redirects are answers, not instructions;
+the environment's proxies are not used; a compressed answer is refused unread, so its size is what was received.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+
+_PLAIN = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "identry"}
+
+
+class OutboundError(Exception):
+    """No usable answer; the text says why in a few words and quotes nothing of what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonReply:
+    """An answer: its status, and its body decoded (None when it is no JSON)."""
+
+    status: int
+    body: Any
+
+
+class JsonClient:
+    """Reads JSON over HTTP.
+
+    Args:
+        timeout: seconds for a whole exchange.
+        max_bytes: of an answer's body.
+        headers: sent with each request.
+    """
+
+    def __init__(
+        self, *, timeout: float = 2.0, max_bytes: int = 1 << 20, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._http = httpx2.AsyncClient(
+            headers={**_PLAIN, **(headers or {})}, timeout=timeout, follow_redirects=False, trust_env=False
+        )
+
+    async def get(self, url: str) -> JsonReply:
+        """The answer to a GET, whatever its status.
+
+        Raises:
+            OutboundError: no answer in time, one that is too large, or none that HTTP allows.
+        """
+        try:
+            async with asyncio.timeout(self._timeout), self._http.stream("GET", url) as answer:
+                if answer.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise OutboundError("the answer is compressed")
+                raw = bytearray()
+                async for chunk in answer.aiter_raw():
+                    raw += chunk
+                    if len(raw) > self._max_bytes:
+                        raise OutboundError(f"the answer is larger than {self._max_bytes} bytes")
+                return JsonReply(answer.status_code, _decoded(bytes(raw)))
+        except TimeoutError:
+            raise OutboundError(f"no answer within {self._timeout:g} s") from None
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+            raise OutboundError(type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

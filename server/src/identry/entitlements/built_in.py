@@ -1,0 +1,32 @@
+"""Entitlements from the built-in plans: the catalogue, and the plan of each company in our own database."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from identry.core.db import Executor
+from identry.entitlements.catalogue import Catalogue
+from identry.entitlements.port import EntitlementsUnavailable, Owned
+from identry.records import company_plans
+
+log = structlog.get_logger(__name__)
+
+
+class BuiltInPlans:
+    """`Entitlements` of a deployment without a Core service."""
+
+    def __init__(self, db: Executor, catalogue: Catalogue) -> None:
+        self._db = db
+        self._catalogue = catalogue
+
+    async def owned(self, company_id: UUID) -> Owned:
+        """See `Entitlements.owned`; always as the database says now."""
+        row = await company_plans.find(self._db, company_id)
+        plan, version = (row.plan, row.version) if row else (self._catalogue.default, 0)
+        owned = self._catalogue.owned(plan, version)
+        if owned is None:
+            log.error("a company has a plan that the catalogue does not know", company_id=str(company_id), plan=plan)
+            raise EntitlementsUnavailable("the company's plan is not in the catalogue")
+        return owned
