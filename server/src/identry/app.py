@@ -36,6 +36,9 @@ from identry.flows.access.service import AccessResolver
 from identry.flows.access_admin import routes as access_admin
 from identry.flows.access_admin.service import AccessAdmin
 from identry.flows.account import routes as account
+from identry.flows.company_resolve import routes as company_resolve
+from identry.flows.company_resolve.queries import FinanceCompanies
+from identry.flows.company_resolve.service import CompanyResolve
 from identry.flows.dev import routes as dev
 from identry.flows.dev.service import Mailbox
 from identry.flows.discovery import routes as discovery
@@ -232,6 +235,10 @@ def _core(settings: Settings) -> JsonClient | None:
 def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[], bool]) -> list[Operation]:
     """The operation table of a configuration: every room, one after the other."""
     access_key = MachineKey(tuple(key.reveal() for key in settings.access_keys), e.audit, e.db)
+    companies = CompanyResolve(
+        FinanceCompanies(e.finance, settings.migrate_company_table, settings.finance_columns) if e.finance else None,
+        e.kv,
+    )
     signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
@@ -259,9 +266,10 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
                 min_password_length=settings.password_min_length,
             )
         ),
-        *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit)),
+        *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, companies if e.finance else None)),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
+        *(company_resolve.operations(companies) if settings.internal_api_key else []),
     ]
     if settings.is_development:
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))

@@ -24,11 +24,18 @@ _OUTAGES: tuple[type[BaseException], ...] = (
     asyncpg.OperatorInterventionError,  # class 57: shutdown, crash recovery, cannot connect now
     asyncpg.InsufficientResourcesError,  # class 53: disk full, too many connections
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a failover left us on a replica
+    asyncpg.InvalidAuthorizationSpecificationError,  # class 28: the role or its password is refused
+    asyncpg.InvalidCatalogNameError,  # 3D000: there is no such database
 )
 
 
 Duplicate = asyncpg.UniqueViolationError
 """A row with this unique value exists; catch it outside the transaction that it ended."""
+
+
+Rejected = asyncpg.PostgresError
+"""PostgreSQL answered and said no (a right or a table is missing …): `str()` is its one line. Only for databases that
+are not ours: in our own it is a bug."""
 
 
 class Unavailable(ServiceUnavailable):

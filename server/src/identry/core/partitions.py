@@ -123,13 +123,15 @@ async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
     return False
 
 
-async def _drop(db: Database, name: str, needed: str, horizon: list[datetime]) -> bool:
-    if needed:
-        async with db.connection() as connection:
-            raw: Any = connection  # the driver's own: reading a whole month may take longer than a request may
-            question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition
-            if await raw.fetchval(question, *horizon, timeout=_SCAN_SECONDS):
-                return False
+async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
+    arguments = [before] if "$1" in needed else []
+    async with db.connection() as connection:
+        raw: Any = (
+            connection  # the driver's own: a whole month is read, which may take longer than a request's statement
+        )
+        question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition, name of the catalogue
+        if await raw.fetchval(question, *arguments, timeout=_SCAN_SECONDS):
+            return False
     try:
         async with db.transaction() as tx:
             await tx.execute(_PATIENCE)
