@@ -293,6 +293,7 @@ class EmbeddedPostgres:
             folder = run
         else:
             folder = self._private_dir = Path(tempfile.mkdtemp(prefix=_PRIVATE_PREFIX, dir="/tmp"))
+            _sweep(folder)
         embedded_user.give(identity, folder)
         return folder
 
@@ -315,3 +316,11 @@ class EmbeddedPostgres:
 
 def _url_of(socket_dir: Path) -> str:
     return f"postgresql://postgres@/{DATABASE}?host={quote(str(socket_dir), safe='/')}"
+
+
+def _sweep(mine: Path) -> None:
+    """Remove the empty socket folders that killed servers left beside `mine`, once they are ten minutes older."""
+    for folder in mine.parent.glob(f"{_PRIVATE_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if mine.stat().st_mtime - folder.stat().st_mtime > 600:
+                folder.rmdir()  # only an empty one goes, and only one of ours
