@@ -32,7 +32,11 @@ async def place(app: Harness) -> tuple[UUID, Person, Person]:
 
 async def test_each_set_sent_replaces_the_one_before(app: Harness, place: tuple[UUID, Person, Person]) -> None:
     company, owner, member = place
-    delegation = {"canManageUsers": True, "grantableModules": ["crm", "crm"], "grantablePermissions": ["crm.a.b"]}
+    delegation = {
+        "canManageUsers": True,
+        "grantableModules": ["crm", "crm"],
+        "grantablePermissions": ["crm.lead.write"],
+    }
     body = {"modules": ["hr", "crm", "hr"], "permissions": ["crm.lead.read"], "delegation": delegation}
     reply = await put(app, owner, company, member, body)
     assert reply.status_code == 200, reply.text
@@ -46,7 +50,7 @@ async def test_each_set_sent_replaces_the_one_before(app: Harness, place: tuple[
                 "canManageUsers": True,
                 "canBuyAddons": False,
                 "grantableModules": ["crm"],
-                "grantablePermissions": ["crm.a.b"],
+                "grantablePermissions": ["crm.lead.write"],
             },
             "accessVersion": 2,
         }

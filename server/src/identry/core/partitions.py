@@ -87,7 +87,7 @@ async def drop_before(db: Database, table: Partitioned, before: datetime, *, end
         _name(table, month_of(before)),
     )
     horizon = [ended or before] if table.needed else []
-    dropped = [await _drop(db, row["relname"], table.needed, horizon) for row in rows]
+    dropped = [await _drop(db, row["relname"], table.needed, ended or before) for row in rows]
     return sum(dropped) + await _sweep_default(db, table, before, horizon)
 
 
