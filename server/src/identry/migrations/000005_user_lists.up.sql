@@ -4,7 +4,7 @@ CREATE INDEX users_staff ON users (global_role) WHERE global_role <> 'NONE';
 CREATE INDEX users_not_approved ON users (approval_status, created_at DESC, id DESC) WHERE approval_status <> 'APPROVED';
 CREATE INDEX users_by_name ON users (full_name, id);
 
--- A search for a part of an address or name reads every account (about half a second for a million). Where the server
+-- A search for a part of an address or name reads every account (half a second for a million). Where the server
 -- offers pg_trgm, as almost every one does, an index answers in milliseconds; where it does not (the embedded one of
 -- development), or the role may not create extensions, the same statement runs without.
 DO $$
