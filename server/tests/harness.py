@@ -168,7 +168,7 @@ class Harness:
             if value is not None:
                 args.append(value)
                 sql += f" AND {column} = ${len(args)}"
-        return [dict(row) for row in await self.db.fetch(sql + " ORDER BY id", *args)]
+        return [dict(row) for row in await self.db.fetch(sql + " ORDER BY occurred_at, id", *args)]
 
     async def mails(self, to: str) -> list[dict[str, Any]]:
         """Mail captured for an address, newest first, as `/dev/mail.json` shows it."""

@@ -24,7 +24,7 @@ async def letters(app: Harness, to: str, template: str | None = None) -> list[Le
         """
         SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at,
                last_error, created_at
-        FROM mail_outbox WHERE recipient = $1 AND ($2::text IS NULL OR template = $2) ORDER BY id DESC
+        FROM mail_outbox WHERE recipient = $1 AND ($2::text IS NULL OR template = $2) ORDER BY created_at DESC, id DESC
         """,
         to,
         template,

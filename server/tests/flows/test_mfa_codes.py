@@ -12,7 +12,7 @@ import pytest
 from harness import Harness, Servers, running
 from second_factor import assert_wrong, secured, ticket_for, verify
 
-from identry.core import recovery_codes, totp
+from identry.core import totp
 from identry.core.secrets import SealError
 from identry.records import factors, users
 
@@ -209,10 +209,3 @@ async def test_a_secret_under_a_lost_key_is_an_outage_and_no_wrong_code(app: Har
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "service_unavailable")
     assert int(reply.headers["Retry-After"]) >= 1
     assert (await factors.find(app.db, user.person.id)).failures == 0
-
-
-def test_recovery_codes_avoid_letters_that_are_misread() -> None:
-    assert recovery_codes.canonical("ilo".upper() + "0000000") == "1100000000"
-    assert recovery_codes.canonical("U" * 10) is None
-    assert recovery_codes.canonical("A" * 9) is None
-    assert recovery_codes.shown("ABCDE12345") == "ABCDE-12345"
