@@ -107,6 +107,19 @@ async def test_an_account_without_password_gets_its_first(app: Harness) -> None:
     assert (await login(app, person, NEW)).status_code == 200
 
 
+async def test_the_owner_who_guessed_too_often_gets_in_with_the_new_password(app: Harness) -> None:
+    person, ip = await app.make_user(), app.fresh_ip()
+
+    async def sign_in(password: str) -> int:
+        body = {"email": person.email, "password": password}
+        reply = await app.http.post("/auth/login", json=body, headers={"X-Forwarded-For": ip})
+        return reply.status_code
+
+    assert [await sign_in("wrong password") for _ in range(11)] == [401] * 10 + [429]
+    assert (await confirm(app, await mailed_token(app, person), ip=ip)).status_code == 200
+    assert await sign_in(NEW) == 200
+
+
 async def test_a_second_factor_stays(app: Harness) -> None:
     person = await app.make_user(mfa_enabled=True)
     assert (await confirm(app, await mailed_token(app, person))).status_code == 200

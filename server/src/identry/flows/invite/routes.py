@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from identry.authority import NotAllowed
 from identry.core.clock import Clock
-from identry.flows.invite.service import RULE, AlreadyAccepted, AlreadyMember, Invite, UnknownInvitation
+from identry.flows.invite.service import (
+    RULE,
+    AlreadyAccepted,
+    AlreadyMember,
+    CompanyUnknown,
+    Invite,
+    UnknownInvitation,
+)
 from identry.records.invitations import Invitation
 from identry.web.call import Call
 from identry.web.operations import Guard, Operation
+from identry.web.paging import Page, PageSize, page_of
 from identry.web.validation import Email, Role
 
 
@@ -28,8 +35,8 @@ class InviteBody(msgspec.Struct, rename="camel"):
 class PageQuery(msgspec.Struct, rename="camel"):
     """Which page of the list."""
 
-    page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
-    page_size: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    page: Page = "1"
+    page_size: PageSize = "20"
 
 
 class InvitationView(msgspec.Struct, rename="camel", frozen=True):
@@ -94,12 +101,12 @@ def operations(invite: Invite, clock: Clock) -> list[Operation]:
         return InvitationReply(InvitationView.of(row, clock.now()))
 
     async def page(call: Call) -> InvitationPage:
-        query: PageQuery = call.query
+        wanted = page_of(call.query.page, call.query.page_size)
         rows, total = await invite.list(
-            call.actor.user, call.path["companyId"], limit=query.page_size, offset=(query.page - 1) * query.page_size
+            call.actor.user, call.path["companyId"], limit=wanted.limit, offset=wanted.offset
         )
         views = [InvitationView.of(row, clock.now()) for row in rows]
-        return InvitationPage(views, query.page, query.page_size, total)
+        return InvitationPage(views, wanted.page, wanted.page_size, total)
 
     async def revoke(call: Call) -> InvitationReply:
         row = await invite.revoke(call.actor.user, call.path["companyId"], call.path["id"], call.origin)
@@ -117,7 +124,7 @@ def operations(invite: Invite, clock: Clock) -> list[Operation]:
             body=InviteBody,
             reply=InvitationReply,
             status=201,
-            errors=(NotAllowed, AlreadyMember),
+            errors=(NotAllowed, CompanyUnknown, AlreadyMember),
             description="Mails a link that works once, for seven days. With `businessUnitId` the role is held there as "
             "well. An open invitation of the same address is renewed; its older link opens nothing any more.",
             example={"email": "ada@example.com", "role": "MEMBER"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
 from identry.authority import Actor, Situation, Wanted, require, require_standing
@@ -40,14 +41,41 @@ class UnknownInvitation(NotFound):
     message = "invitation not found"
 
 
+class CompanyUnknown(NotFound):
+    """404: the directory of companies knows no such company."""
+
+    message = "company not found"
+
+
+class CompanyDirectory(Protocol):
+    """Who knows which companies exist (the Finance database)."""
+
+    async def exists(self, company_id: UUID) -> bool:
+        """Whether there is such a company.
+
+        Raises:
+            ServiceUnavailable: it cannot be told.
+        """
+
+
 class Invite:
     """Asks addresses to join companies.
 
     Args:
         ttl: how long a link works (seven days).
+        companies: knows which companies exist; None: every id is taken as it is.
     """
 
-    def __init__(self, db: Database, clock: Clock, audit: Audit, outbox: Outbox, ttl: timedelta) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        audit: Audit,
+        outbox: Outbox,
+        ttl: timedelta,
+        companies: CompanyDirectory | None = None,
+    ) -> None:
+        self._companies = companies
         self._db = db
         self._clock = clock
         self._audit = audit
@@ -61,10 +89,13 @@ class Invite:
 
         Raises:
             NotAllowed: the caller may not invite with that role.
+            CompanyUnknown: no such company.
             AlreadyMember: nothing is left to join.
         """
         actor = await self._actor(self._db, caller, company_id)
         require(RULE, Situation(actor, wanted=Wanted(role=role)))
+        if self._companies is not None and not await self._companies.exists(company_id):
+            raise CompanyUnknown
         raw_token = new_token()
         async with self._db.transaction() as tx:
             # Asked again inside: a renewal replaces somebody's invitation, which must be within the caller's reach too.

@@ -15,7 +15,7 @@ from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
 from identry.core.kv import RevocationMarks
-from identry.core.limits import RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL, Limiter
+from identry.core.limits import ACCOUNT_FAILURES, RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL, Limiter
 from identry.core.mail import Outbox
 from identry.core.mail.outbox import instant
 from identry.core.new_passwords import NewPasswords
@@ -155,6 +155,8 @@ class PasswordReset:
     async def confirm(self, raw_token: str, new_password: str, origin: Origin) -> None:
         """Set the password of the token's user; every session and every other one-time token of the user ends.
 
+        Wrong passwords that were tried from here count no more: who forgot a password has guessed before.
+
         Raises:
             InvalidResetToken: the token opens nothing (any more), or its account is blocked.
             UnacceptablePassword: the policy refuses the password; the token stays open.
@@ -173,6 +175,7 @@ class PasswordReset:
         if ended is None:
             raise InvalidResetToken
         await self._marks.mark(*ended)
+        await self._limiter.forget(ACCOUNT_FAILURES, origin.ip, user.email)
 
     async def _holder(self, hashed: bytes) -> User | None:
         """The user of an open token, as long as the address it was sent to is still theirs."""
