@@ -364,7 +364,9 @@ class Application:
         router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
         self._http: ASGIApp = standard_stack(
             router,
-            sink=observability.access_log(e.requests.observe),
+            sink=observability.access_log(
+                e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
+            ),
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
             on_error=render,

@@ -7,44 +7,29 @@ server, drivers) are routed into the same stream.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Callable, MutableMapping
+from datetime import datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import Processor
 
-_SECRET_NAMES = re.compile(
-    r"password|passwd|secret|token(?!_version|version|s_|_type)|authorization|cookie|api_?key|private|credential|otp",
-    re.IGNORECASE,
-)
-_SECRET_TEXT = re.compile(
-    r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*"  # a JWT, whole or cut
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password of a URL
-    r"|(?<=Bearer )\S+"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    re.DOTALL | re.IGNORECASE,
-)
-_SHORTEST_TOKEN = 40
-_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{_SHORTEST_TOKEN},}}")  # longer than a UUID: GET /auth/invitations/{token}
-_LONGEST_VALUE = 2000
+from identry.core.clock import Clock
+from identry.core.redaction import clean_path, hidden
+
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
+
+_LONG = 40  # a shorter path holds no token
 
 Event = MutableMapping[str, Any]
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
-    """Replace what looks like a secret, by its name or by its shape, and cut values that are too long for a line."""
+    """Hide secrets in every field of a line, the event's own text included."""
     for name, value in event.items():
-        if name != "event" and _SECRET_NAMES.search(name) and isinstance(value, str | bytes):
-            event[name] = "[redacted]"
-        elif isinstance(value, str):
-            text = _SECRET_TEXT.sub("[redacted]", value)
-            if len(text) > _LONGEST_VALUE and name != "exception":
-                text = text[:_LONGEST_VALUE] + "…"
-            event[name] = text
+        event[name] = hidden("" if name == "event" else name, value)
     return event
 
 
@@ -77,7 +62,11 @@ def configure(
     if form == "json":
         processors.append(lambda _l, _m, event: _encode(event).decode())
     else:
-        processors.append(structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0))
+        processors.append(
+            structlog.dev.ConsoleRenderer(
+                colors=out.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            )
+        )
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -100,26 +89,47 @@ class _ToStructlog(logging.Handler):
             structlog.get_logger().log(
                 record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info or None
             )
-        except Exception:
-            self.handleError(record)
+        except Exception as error:  # a wrong format: say where, without the arguments
+            structlog.get_logger().error(
+                "log line not written", logger=record.name, file=record.filename, line=record.lineno, reason=repr(error)
+            )
 
 
 def access_log(
-    observe: Callable[[dict[str, Any]], None] | None = None, stream: TextIO | None = None
+    clock: Clock,
+    observe: Callable[[dict[str, Any]], None] = lambda _: None,
+    *,
+    level: str = "INFO",
+    form: str = "json",
+    stream: TextIO | None = None,
 ) -> Callable[[dict[str, Any]], None]:
     """A sink for the kit's request log: one line per request, encoded without the processors above.
 
     Its fields are the kit's own (no header, no body, no query string), so only a token in the path is to be hidden.
-    `observe` sees the same fields first (the metrics).
+    `observe` sees the same fields first (the metrics). Above INFO nothing is written. `form` as in `configure`.
     """
+    if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
+        return observe
     write = (stream or sys.stdout).write
+    line = _for_machines if form == "json" else _for_people
 
     def sink(fields: dict[str, Any]) -> None:
-        if observe is not None:
-            observe(fields)
-        if len(fields["path"]) >= _SHORTEST_TOKEN:
-            fields["path"] = _TOKEN.sub("…", fields["path"])
-        fields["level"] = "info"
-        write(_encode(fields).decode() + "\n")
+        observe(fields)
+        if len(fields["path"]) >= _LONG:
+            fields["path"] = clean_path(fields["path"])
+        write(line(fields, clock.now()))
 
     return sink
+
+
+def _for_machines(fields: dict[str, Any], now: datetime) -> str:
+    fields["level"] = "info"
+    fields["timestamp"] = f"{now.isoformat(timespec='milliseconds')[:-6]}Z"
+    return _encode(fields).decode() + "\n"
+
+
+def _for_people(fields: dict[str, Any], now: datetime) -> str:
+    return (
+        f"{now:%H:%M:%S} {fields['method']:6} {fields['path']} {fields['status']} {fields['duration_ms']:g} ms"
+        f"  {fields['request_id']}\n"
+    )
