@@ -1,0 +1,140 @@
+"""Rooms become one ASGI application: the stack around them, and the lifespan that opens and closes everything."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+
+from identry import __version__
+from identry.app.chores import chores
+from identry.app.engines import make_engines
+from identry.app.rooms import rooms
+from identry.core import observability, partitions
+from identry.core.address import TrustedProxies
+from identry.core.clock import Clock, SystemClock
+from identry.core.janitor import Janitor
+from identry.flows.metrics.service import Metrics
+from identry.settings import Settings, load
+from identry.web.endpoint import Endpoint, GuardCheck
+from identry.web.errors import render
+from identry.web.guards import Bearer, MachineKey
+from identry.web.operations import Guard
+from identry.web.origins import origin_reader
+from identry.web.router import Router
+from identry_kit import context
+from identry_kit.apierror import ASGIApp, Receive, Scope, Send
+from identry_kit.httpware import standard_stack
+
+log = structlog.get_logger("identry.app")
+
+_MAX_BODY = 1 << 20
+_DEADLINE = 30.0
+
+
+class Application:
+    """The ASGI application.
+
+    Attributes:
+        settings: what it was built from.
+        engines: what its services use.
+        operations: every row of the API that this configuration mounts.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.engines = e = make_engines(settings, clock or SystemClock())
+        self._draining = False
+        self._figures = Metrics(
+            e.clock, e.requests, e.db, e.kv, e.marks, e.passwords, e.outbox, e.sender, e.ring, __version__
+        )
+        self.janitor = Janitor(e.db, chores(settings, e))
+        self.operations = rooms(settings, e, self._figures, lambda: self._draining)
+        bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
+        guards: dict[Guard, GuardCheck | None] = {
+            Guard.PUBLIC: None,
+            Guard.TOKEN: bearer.token,
+            Guard.BEARER: bearer.session,
+            Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
+        }
+        origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
+        router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
+        self._http: ASGIApp = standard_stack(
+            router,
+            sink=observability.access_log(
+                e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
+            ),
+            max_body=_MAX_BODY,
+            timeout=_DEADLINE,
+            on_error=render,
+        )
+
+    def drain(self) -> None:
+        """Get ready to stop: `/ready` says 503 from now on, and every answer asks its connection to close."""
+        self._draining = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or run the lifespan."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, _closing(send) if self._draining else send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                await self._open(stack)
+            except Exception as error:
+                log.error("start failed", reason=str(error) or type(error).__name__)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self._draining = True
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """PostgreSQL → Redis → Finance → keys, then the background work; undone in reverse at the end."""
+        e = self.engines
+        await e.db.open()
+        stack.push_async_callback(e.db.close)
+        await partitions.ensure(e.db, e.clock.now())
+        stack.push_async_callback(e.kv.close)
+        if e.core is not None:
+            stack.push_async_callback(e.core.close)
+        await e.marks.start()
+        if e.finance is not None:
+            stack.push_async_callback(e.finance.close)
+            await e.finance.open()
+        stack.push_async_callback(e.passwords.close)
+        await e.keys.adopt(e.configured_key)
+        await e.ring.load()
+        e.ring.start()
+        stack.push_async_callback(e.ring.close)
+        e.sender.start()
+        stack.push_async_callback(e.sender.stop)
+        self.janitor.start()
+        stack.push_async_callback(self.janitor.stop)
+        if self.settings.metrics_dir is not None:
+            self._figures.start(self.settings.metrics_dir)
+            stack.push_async_callback(self._figures.stop)
+
+
+def _closing(send: Send) -> Send:
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
+
+
+def create() -> Application:
+    """The application of this process's environment: what the web server imports (`identry.app:create`)."""
+    settings = load()
+    observability.configure(level=settings.log_level, form=settings.log_format, request_id=context.request_id)
+    return Application(settings)

@@ -1,0 +1,34 @@
+"""What one of the workers keeps in order, for the janitor."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from identry.app.engines import Engines
+from identry.core import partitions
+from identry.core.janitor import Chore
+from identry.records import one_time_tokens
+from identry.settings import Settings
+
+_KEEP_EXPIRED_TOKENS = timedelta(days=1)
+
+
+def chores(settings: Settings, e: Engines) -> list[Chore]:
+    """What one of the workers keeps in order. (The outbox is kept by its sender, the signing keys by their ring.)"""
+
+    async def old_sessions() -> int:
+        ended = e.clock.now() - settings.session_retention
+        return await partitions.drop_before(e.db, partitions.SESSIONS, ended - settings.refresh_token_ttl, ended=ended)
+
+    kept = [
+        Chore("months_made", lambda: partitions.ensure(e.db, e.clock.now())),
+        Chore("tokens_removed", lambda: one_time_tokens.prune(e.db, e.clock.now() - _KEEP_EXPIRED_TOKENS)),
+        Chore("session_months_dropped", old_sessions),
+    ]
+    if (audit_retention := settings.audit_retention) is not None:
+
+        async def old_events() -> int:
+            return await partitions.drop_before(e.db, partitions.AUDIT, e.clock.now() - audit_retention)
+
+        kept.append(Chore("audit_months_dropped", old_events))
+    return kept

@@ -1,0 +1,174 @@
+"""Settings become engines: databases, limiters, hashing, mail, keys. Made here, opened by the lifespan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from identry.core import jose
+from identry.core.clock import Clock, SystemClock
+from identry.core.db import Database
+from identry.core.kv import KV, MemoryKV, RevocationMarks
+from identry.core.limits import Limiter
+from identry.core.mail import Outbox, Renderer, Sender, choose_transport
+from identry.core.metrics import RequestMetrics
+from identry.core.new_passwords import NewPasswords
+from identry.core.outbound import JsonClient
+from identry.core.passwords import Argon2Params, Passwords
+from identry.core.recovery_codes import RecoveryCodes
+from identry.core.secrets import root_secret
+from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
+from identry.flows.rotate_keys.service import SigningKeys
+from identry.records.audit import Audit
+from identry.records.factors import TotpSecrets
+from identry.records.keys import KeyRing, KeySchedule
+from identry.settings import Settings
+from identry.tokens import RefreshTokens, TokenMint
+from identry_kit.jwtauth import Verifier
+
+log = structlog.get_logger("identry.app")
+
+_LEEWAY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What services are made of. Made here, opened and closed by the lifespan."""
+
+    clock: Clock
+    db: Database
+    finance: Database | None
+    kv: KV
+    marks: RevocationMarks
+    login_limiter: Limiter
+    limiter: Limiter
+    entitlements: Entitlements
+    core: JsonClient | None
+    passwords: Passwords
+    new_passwords: NewPasswords
+    totp_secrets: TotpSecrets
+    recovery_codes: RecoveryCodes
+    audit: Audit
+    outbox: Outbox
+    renderer: Renderer
+    sender: Sender
+    keys: SigningKeys
+    configured_key: jose.PrivateKey
+    ring: KeyRing
+    verifier: Verifier
+    mint: TokenMint
+    refresh_tokens: RefreshTokens
+    requests: RequestMetrics
+
+
+def make_engines(settings: Settings, clock: Clock) -> Engines:
+    """Every engine of a configuration; nothing is connected yet."""
+    db = Database(settings.database_url.reveal(), max_size=settings.db_pool_size)
+    kv = _kv(settings, clock)
+    fallback = MemoryKV(clock)
+    core = _core(settings)
+    catalogue = Catalogue.load(settings.entitlements_file)
+    root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
+    outbox = Outbox(root.sealer("mail-outbox"), clock)
+    transport, notice = choose_transport(
+        email_enabled=settings.email_enabled,
+        email_from=settings.email_from,
+        ses_region=settings.ses_aws_region,
+        ses_access_key_id=settings.ses_aws_access_key_id,
+        ses_secret_access_key=settings.ses_aws_secret_access_key.reveal(),
+        smtp_url=settings.smtp_url.reveal(),
+        development=settings.is_development,
+    )
+    if notice:
+        log.warning("mail", notice=notice)
+    renderer = Renderer(
+        frontend_url=settings.frontend_url,
+        app_name=settings.email_app_name,
+        logo_url=settings.email_logo_url,
+        overrides=settings.email_templates_path,
+    )
+    configured_key = jose.load_private_pem(
+        settings.jwt_signing_key_pem.reveal(), settings.jwt_kid, public_pem=settings.jwt_public_key_pem
+    )
+    schedule = KeySchedule.of(settings.access_token_ttl)
+    sealer = root.sealer("signing-keys")
+    passwords = Passwords(
+        Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
+        threads=settings.hashing_threads,
+        queue=settings.hashing_queue,
+    )
+    ring = KeyRing(
+        db,
+        sealer,
+        clock,
+        schedule,
+        configured=configured_key,
+    )
+    return Engines(
+        clock=clock,
+        db=db,
+        finance=Database(settings.finance_database_url.reveal(), max_size=4, read_only=True)
+        if settings.finance_database_url
+        else None,
+        kv=kv,
+        marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
+        login_limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=fallback),
+        limiter=Limiter(kv, fail_closed=False, fallback=fallback),
+        entitlements=CoreEntitlements(core, settings.core_url, kv, clock, catalogue)
+        if core
+        else BuiltInPlans(db, catalogue),
+        core=core,
+        passwords=passwords,
+        new_passwords=NewPasswords(passwords, settings.password_min_length),
+        totp_secrets=TotpSecrets(root.sealer("totp-v1")),
+        recovery_codes=RecoveryCodes(root),
+        audit=Audit(clock),
+        outbox=outbox,
+        renderer=renderer,
+        sender=Sender(
+            db,
+            transport,
+            outbox=outbox,
+            renderer=renderer,
+            clock=clock,
+            email_from=settings.email_from,
+            app_name=settings.email_app_name,
+        ),
+        keys=SigningKeys(db, clock, sealer, schedule),
+        configured_key=configured_key,
+        ring=ring,
+        verifier=Verifier(
+            ring,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            algorithms=jose.ALGORITHMS,
+            leeway=_LEEWAY,
+            required=("sub", "sid", "tokenVersion", "type"),
+            clock=clock.timestamp,
+        ),
+        mint=TokenMint(
+            ring.signer,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            access_ttl=settings.access_token_ttl,
+            clock=clock,
+        ),
+        refresh_tokens=RefreshTokens(root),
+        requests=RequestMetrics(),
+    )
+
+
+def _kv(settings: Settings, clock: Clock) -> KV:
+    if not settings.redis_url:
+        return MemoryKV(clock)
+    from identry.core.kv.redis import RedisKV  # the driver is loaded only where it is used
+
+    return RedisKV(settings.redis_url.reveal(), clock=None if isinstance(clock, SystemClock) else clock)
+
+
+def _core(settings: Settings) -> JsonClient | None:
+    if not settings.core_url:
+        return None
+    key = settings.core_api_key.reveal()
+    return JsonClient(headers={"X-Internal-API-Key": key} if key else None)

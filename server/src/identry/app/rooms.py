@@ -1,0 +1,133 @@
+"""Engines become services, services become rooms: the whole operation table, one room after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from identry import __version__
+from identry.app.engines import Engines
+from identry.flows.accept_invitation import routes as accept_invitation
+from identry.flows.accept_invitation.service import AcceptInvitation
+from identry.flows.access import routes as access
+from identry.flows.access.service import AccessResolver
+from identry.flows.access_admin import routes as access_admin
+from identry.flows.access_admin.service import AccessAdmin
+from identry.flows.account import routes as account
+from identry.flows.company_resolve import routes as company_resolve
+from identry.flows.company_resolve.queries import FinanceCompanies
+from identry.flows.company_resolve.service import CompanyResolve
+from identry.flows.dev import routes as dev
+from identry.flows.dev.service import Mailbox
+from identry.flows.discovery import routes as discovery
+from identry.flows.health import routes as health
+from identry.flows.invite import routes as invite
+from identry.flows.invite.service import Invite
+from identry.flows.login import routes as login
+from identry.flows.login.service import Login
+from identry.flows.logout import routes as logout
+from identry.flows.logout.service import Logout
+from identry.flows.membership_admin import routes as membership_admin
+from identry.flows.membership_admin.service import MembershipAdmin
+from identry.flows.metrics import routes as metrics
+from identry.flows.metrics.service import Metrics
+from identry.flows.mfa import routes as mfa
+from identry.flows.mfa.service import VerifyMfa
+from identry.flows.password_reset import routes as password_reset
+from identry.flows.password_reset.service import PasswordReset
+from identry.flows.reference import routes as reference
+from identry.flows.refresh import routes as refresh
+from identry.flows.refresh.service import Refresh
+from identry.flows.register import routes as register
+from identry.flows.register.service import Register
+from identry.flows.support import routes as support
+from identry.flows.support.service import Support
+from identry.flows.user_admin import routes as user_admin
+from identry.flows.user_admin.service import UserAdmin
+from identry.settings import Settings
+from identry.signin import SignIn
+from identry.web.guards import MachineKey
+from identry.web.operations import Operation
+
+
+def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[], bool]) -> list[Operation]:
+    """The operation table of a configuration: every room, one after the other."""
+    access_key = MachineKey(tuple(key.reveal() for key in settings.access_keys), e.audit, e.db)
+    companies = CompanyResolve(
+        FinanceCompanies(e.finance, settings.migrate_company_table, settings.finance_columns) if e.finance else None,
+        e.kv,
+    )
+    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    checks = {
+        "postgres": lambda: e.db.fetchval("SELECT 1"),
+        "redis": e.kv.ping if settings.redis_url else None,
+        "finance": (lambda: finance.fetchval("SELECT 1")) if (finance := e.finance) else None,
+    }
+    served = [
+        *health.operations(checks, draining),
+        *discovery.operations(e.ring),
+        *_account_rooms(settings, e, signin),
+        *refresh.operations(
+            Refresh(e.db, e.clock, e.audit, e.limiter, e.mint, e.refresh_tokens, e.marks, settings.refresh_grace)
+        ),
+        *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
+        *account.operations(e.db, e.clock),
+        *access.operations(AccessResolver(e.db, e.clock, e.kv, e.entitlements), access_key),
+        *user_admin.operations(
+            UserAdmin(
+                e.db,
+                e.clock,
+                e.audit,
+                e.passwords,
+                e.outbox,
+                e.marks,
+                min_password_length=settings.password_min_length,
+            )
+        ),
+        *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, companies if e.finance else None)),
+        *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
+        *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
+        *(company_resolve.operations(companies) if settings.internal_api_key else []),
+    ]
+    if settings.is_development:
+        served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
+        served += metrics.operations(figures)
+    return [*served, *reference.operations(served, version=__version__)]
+
+
+def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:
+    """The rooms in which somebody gets an account, a password or a session."""
+    password_login = settings.auth_policy == "standard"
+    sign_up = Register(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.new_passwords,
+        e.outbox,
+        enabled=settings.public_registration_enabled,
+        password_login=password_login,
+    )
+    reset = PasswordReset(
+        e.db, e.clock, e.audit, e.limiter, e.new_passwords, e.outbox, e.marks, settings.password_reset_ttl
+    )
+    accept = AcceptInvitation(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.new_passwords,
+        signin,
+        password_login=password_login,
+    )
+    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.passwords, e.totp_secrets, e.recovery_codes, signin)
+    return [
+        *register.operations(sign_up),
+        *login.operations(
+            Login(e.db, e.clock, e.audit, e.login_limiter, e.passwords, signin, password_login=password_login)
+        ),
+        *mfa.operations(second_factor),
+        *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
+        *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl), e.clock),
+        *accept_invitation.operations(accept),
+    ]
