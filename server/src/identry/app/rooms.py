@@ -56,6 +56,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         FinanceCompanies(e.finance, settings.migrate_company_table, settings.finance_columns) if e.finance else None,
         e.kv,
     )
+    known_companies = companies if e.finance else None
     signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
@@ -83,7 +84,8 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
                 min_password_length=settings.password_min_length,
             )
         ),
-        *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, companies if e.finance else None)),
+        *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, known_companies)),
+        *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl, known_companies), e.clock),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
         *(company_resolve.operations(companies) if settings.internal_api_key else []),
@@ -128,6 +130,5 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         ),
         *mfa.operations(second_factor),
         *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
-        *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl), e.clock),
         *accept_invitation.operations(accept),
     ]
