@@ -61,7 +61,7 @@ class Application:
         origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
         router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
         self._http: ASGIApp = standard_stack(
-            router,
+            e.tracing.requests(router) if e.tracing else router,
             sink=observability.access_log(
                 e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
             ),
@@ -100,6 +100,8 @@ class Application:
     async def _open(self, stack: AsyncExitStack) -> None:
         """PostgreSQL → Redis → Finance → keys, then the background work; undone in reverse at the end."""
         e = self.engines
+        if e.tracing is not None:
+            stack.push_async_callback(e.tracing.close)
         await e.db.open()
         stack.push_async_callback(e.db.close)
         await partitions.ensure(e.db, e.clock.now())

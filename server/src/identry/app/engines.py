@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
+from identry import __version__
 from identry.core import jose
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
@@ -26,6 +28,9 @@ from identry.records.keys import KeyRing, KeySchedule
 from identry.settings import Settings
 from identry.tokens import RefreshTokens, TokenMint
 from identry_kit.jwtauth import Verifier
+
+if TYPE_CHECKING:
+    from identry.core.tracing import Tracing
 
 log = structlog.get_logger("identry.app")
 
@@ -60,11 +65,17 @@ class Engines:
     mint: TokenMint
     refresh_tokens: RefreshTokens
     requests: RequestMetrics
+    tracing: Tracing | None
 
 
 def make_engines(settings: Settings, clock: Clock) -> Engines:
     """Every engine of a configuration; nothing is connected yet."""
-    db = Database(settings.database_url.reveal(), max_size=settings.db_pool_size)
+    tracing = _tracing(settings, clock)
+    db = Database(
+        settings.database_url.reveal(),
+        max_size=settings.db_pool_size,
+        on_statement=tracing.statement if tracing else None,
+    )
     kv = _kv(settings, clock)
     fallback = MemoryKV(clock)
     core = _core(settings)
@@ -156,6 +167,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         ),
         refresh_tokens=RefreshTokens(root),
         requests=RequestMetrics(),
+        tracing=tracing,
     )
 
 
@@ -172,3 +184,11 @@ def _core(settings: Settings) -> JsonClient | None:
         return None
     key = settings.core_api_key.reveal()
     return JsonClient(headers={"X-Internal-API-Key": key} if key else None)
+
+
+def _tracing(settings: Settings, clock: Clock) -> Tracing | None:
+    if not settings.otel_exporter_otlp_endpoint:
+        return None
+    from identry.core.tracing import Tracing  # an extra: loaded only where it is used
+
+    return Tracing(settings.otel_exporter_otlp_endpoint, __version__, clock)

@@ -98,6 +98,7 @@ class Database:
         acquire_timeout: seconds to wait for a free or new connection.
         command_timeout: seconds for one statement.
         read_only: ask the server to refuse writes (the Finance database).
+        on_statement: told of every statement after it (tracing); `asyncpg.connection.LoggedQuery`.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Database:
         acquire_timeout: float = 0.9,
         command_timeout: float = 1.5,
         read_only: bool = False,
+        on_statement: Callable[[Any], None] | None = None,
     ) -> None:
         self._url = url
         self._min_size = min(min_size, max_size)
@@ -118,6 +120,7 @@ class Database:
         self._settings = {"application_name": "identry"}
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
+        self._on_statement = on_statement
         self._pool: Any = None
         self.stats = PoolStats()
 
@@ -140,11 +143,15 @@ class Database:
                 min_size=self._min_size,
                 max_size=self._max_size,
                 reset=_keep_state,
+                init=self._watch if self._on_statement else None,
                 max_inactive_connection_lifetime=60.0,
                 timeout=self._acquire_timeout,
                 command_timeout=self._command_timeout,
                 server_settings=self._settings,
             )
+
+    async def _watch(self, connection: Any) -> None:
+        connection.add_query_logger(self._on_statement)
 
     async def close(self) -> None:
         """Close every connection; those still in use get two seconds."""
