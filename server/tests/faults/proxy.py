@@ -31,6 +31,8 @@ class Mode(Enum):
 class FaultProxy:
     """Listens on a loopback port and forwards to `host:port`, as `mode` says; with `tls` its clients must speak TLS.
 
+    A `host` that is a path is a Unix socket (the port is ignored).
+
     Example:
         async with FaultProxy("127.0.0.1", server.port) as proxy:
             connect(proxy.port)
@@ -105,7 +107,7 @@ class FaultProxy:
             return
         while self.mode is Mode.HANG:
             await asyncio.sleep(0.02)
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+        upstream_reader, upstream_writer = await self._open_upstream()
         self._writers.add(upstream_writer)
         pumps = [
             asyncio.create_task(self._pump(reader, upstream_writer)),
@@ -118,6 +120,12 @@ class FaultProxy:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             self._reset(upstream_writer)
+
+    async def _open_upstream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = self._upstream
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(host)
+        return await asyncio.open_connection(host, port)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import asyncpg
 import structlog
@@ -125,12 +124,9 @@ async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
 
 async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
     arguments = [before] if "$1" in needed else []
-    async with db.connection() as connection:
-        raw: Any = (
-            connection  # the driver's own: a whole month is read, which may take longer than a request's statement
-        )
+    async with db.connection(limit=_SCAN_SECONDS) as connection:  # a whole month is read
         question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition, name of the catalogue
-        if await raw.fetchval(question, *arguments, timeout=_SCAN_SECONDS):
+        if await connection.fetchval(question, *arguments):
             return False
     try:
         async with db.transaction() as tx:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from identry.core.origin import Origin
+from identry.core.turns import begin_request, end_request
 from identry.web.call import Answer, Call, Receive, Scope, Send
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
@@ -62,14 +63,19 @@ class Endpoint:
         call = Call(scope, path, self._origin_of)
         if (record := current()) is not None:
             record.route = self.operation.path
-        if self._check is not None:
-            await self._check(call)
-        if self._query is not None:
-            call.query = decode_query(self._query, scope["query_string"])
-        if self._body is not None:
-            _require_json(call)
-            call.body = decode_body(self._body, await read_body(receive))
-        await self._send(send, await self._handler(call), head=scope["method"] == "HEAD")
+        token = begin_request()
+        try:
+            if self._check is not None:
+                await self._check(call)
+            if self._query is not None:
+                call.query = decode_query(self._query, scope["query_string"])
+            if self._body is not None:
+                _require_json(call)
+                call.body = decode_body(self._body, await read_body(receive))
+            reply = await self._handler(call)
+        finally:
+            end_request(token)
+        await self._send(send, reply, head=scope["method"] == "HEAD")
 
     async def _send(self, send: Send, reply: Any, *, head: bool) -> None:
         status, extra = self._status, None

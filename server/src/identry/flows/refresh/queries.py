@@ -28,13 +28,24 @@ _ROTATE = f"""
     SELECT * FROM rotated
 """  # noqa: S608 - constant column names
 
-_STATE = """
-    SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version,
-           s.refresh_generation, s.refresh_token_hash, s.predecessor_hash, s.successor_sealed, s.rotated_at,
-           s.revoked_at IS NULL AND s.expires_at > $2 AND u.is_active AND u.approval_status = 'APPROVED'
-               AND u.token_version = s.token_version AS live
-    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1
-"""
+# The token is not the current one. An honest retry (the predecessor, inside the window) is logged by the statement that
+# finds it to be one: of a crowd that presents one token all but one come here, and each costs one round trip.
+_REPEAT = f"""
+    WITH found AS (
+        SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version,
+               s.refresh_generation, s.successor_sealed,
+               s.revoked_at IS NULL AND s.expires_at > $3 AND u.is_active AND u.approval_status = 'APPROVED'
+                   AND u.token_version = s.token_version AS live,
+               COALESCE(s.predecessor_hash = $2 AND s.successor_sealed IS NOT NULL
+                        AND s.rotated_at > $4 AND s.rotated_at <= $5, false) AS in_grace
+        FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1
+    ), logged AS (
+        {audit_log.INSERT}
+        SELECT $6, $7, $8, $9, found.user_id, found.user_id, $10, $11, $12, $13, $14, $15, $16 FROM found
+        WHERE found.live AND found.in_grace
+    )
+    SELECT * FROM found
+"""  # noqa: S608 - constant column names
 
 
 async def rotate(
@@ -63,6 +74,19 @@ async def rotate(
     )
 
 
-async def state(db: Executor, session_id: UUID, now: datetime) -> Any | None:
-    """The session as it is, with `live`, or None."""
-    return await db.fetchrow(_STATE, session_id, now)
+async def repeat(
+    db: Executor,
+    session_id: UUID,
+    presented_hash: bytes,
+    now: datetime,
+    window: tuple[datetime, datetime],
+    event: tuple[Any, ...],
+) -> Any | None:
+    """The session as it is, with `live` and `in_grace`, or None; when both are true, `event` is in the audit log.
+
+    A rotation is in grace when it happened after the first and not after the second instant of `window`.
+    """
+    row_id, occurred_at, name, actor_type, _, _, *rest = event
+    return await db.fetchrow(
+        _REPEAT, session_id, presented_hash, now, *window, row_id, occurred_at, name, actor_type, *rest
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -13,7 +13,6 @@ from identry.core.db import Database
 from identry.core.kv import RevocationMarks
 from identry.core.limits import REFRESH, Limiter
 from identry.core.origin import Origin
-from identry.core.secrets import equal
 from identry.flows.refresh import queries
 from identry.records import sessions
 from identry.records.audit import Audit
@@ -98,25 +97,19 @@ class Refresh:
     async def _repeated(self, presented: RefreshToken, origin: Origin) -> TokenPair:
         """The token is not the current one: an honest retry inside the window, or a replay."""
         now = self._clock.now()
-        row = await queries.state(self._db, presented.session_id, now)
+        row = await queries.repeat(
+            self._db,
+            presented.session_id,
+            presented.hash,
+            now,
+            self._recent(now),
+            self._audit.row("auth.refresh.replayed", origin, actor="user", session_id=presented.session_id),
+        )
         if row is None or not row["live"]:
             raise SessionRevoked
-        if (
-            row["predecessor_hash"] is not None
-            and equal(row["predecessor_hash"], presented.hash)
-            and row["successor_sealed"] is not None
-            and self._in_grace(now - row["rotated_at"])
-        ):
+        if row["in_grace"]:
             successor = self._successor(presented, row["successor_sealed"])
             annotate(refresh="replayed")
-            await self._audit.record(
-                self._db,
-                "auth.refresh.replayed",
-                origin,
-                actor=row["user_id"],
-                target=row["user_id"],
-                session_id=presented.session_id,
-            )
             return self._mint.pair(_grant(presented, row), successor.raw)
         if presented.generation >= row["refresh_generation"]:
             # A genuine link of another history of this session (a restored backup): refuse, but nothing was stolen.
@@ -132,9 +125,9 @@ class Refresh:
             log.exception("refresh.successor_unreadable", session_id=str(presented.session_id))
             raise SessionRevoked from None
 
-    def _in_grace(self, age: timedelta) -> bool:
-        """Whether a rotation is recent; one that seems to lie ahead is so only as far as two clocks may differ."""
-        return bool(self._grace) and -_CLOCK_SKEW <= age < self._grace
+    def _recent(self, now: datetime) -> tuple[datetime, datetime]:
+        """When a rotation is recent: inside the window; in the future only as far as two clocks may differ."""
+        return (now - self._grace, now + _CLOCK_SKEW) if self._grace else (now, now)
 
     async def _end_family(self, presented: RefreshToken, row: Any, origin: Origin) -> None:
         async with self._db.transaction() as tx:
