@@ -69,7 +69,7 @@ async def test_each_set_sent_replaces_the_one_before(app: Harness, place: tuple[
 async def test_every_change_raises_the_version_by_one(app: Harness, place: tuple[UUID, Person, Person]) -> None:
     company, owner, member = place
     replies = await asyncio.gather(
-        *(put(app, owner, company, member, {"modules": ["crm", "hr"][: n % 3]}) for n in range(10))
+        *(put(app, owner, company, member, {"modules": ["crm"] if n % 2 else []}) for n in range(10))
     )
     assert sorted(reply.json()["data"]["grants"]["accessVersion"] for reply in replies) == list(range(2, 12))
 
