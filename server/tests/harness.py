@@ -203,7 +203,9 @@ async def running(servers: Servers, *, redis: bool = True, **env: str) -> AsyncI
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(1024)
-    config = uvicorn.Config(app, log_config=None, lifespan="on", access_log=False, ws="none", server_header=False)
+    config = uvicorn.Config(
+        app, timeout_keep_alive=120, log_config=None, lifespan="on", access_log=False, ws="none", server_header=False
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
