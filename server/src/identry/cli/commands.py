@@ -169,3 +169,52 @@ def keys_retire(
     from identry.cli import keys as command
 
     raise typer.Exit(command.retire(kid, now=now))
+
+
+@program.command("finance-migrate")
+def finance_migrate(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-dry-run", help="Write nothing; count what would be done.")
+    ] = False,
+    replace_conflicts: Annotated[
+        bool,
+        typer.Option(
+            "--replace-conflicts", help="Delete accounts here that hold the address of a Finance user with another id."
+        ),
+    ] = False,
+) -> None:
+    """Import accounts and memberships from FINANCE_DATABASE_URL. Can be run again; exit code 2: rows were left out."""
+    from identry.cli import finance_migrate as command
+
+    raise typer.Exit(command.finance_migrate(dry_run=dry_run, replace_conflicts=replace_conflicts))
+
+
+entitlements = typer.Typer(help="What companies own, by the built-in plans.", no_args_is_help=True)
+program.add_typer(entitlements, name="entitlements")
+
+
+@entitlements.command("plans")
+def entitlements_plans() -> None:
+    """Print the plans and their modules."""
+    from identry.cli import entitlements as command
+
+    raise typer.Exit(command.plans())
+
+
+@entitlements.command("show")
+def entitlements_show(company: Annotated[str, typer.Argument(help="The company's UUID.")]) -> None:
+    """Print the plan of a company."""
+    from identry.cli import entitlements as command
+
+    raise typer.Exit(command.show(company))
+
+
+@entitlements.command("set")
+def entitlements_set(
+    company: Annotated[str, typer.Argument(help="The company's UUID.")],
+    plan: Annotated[str, typer.Argument(help="One of `identry entitlements plans`.")],
+) -> None:
+    """Give a company a plan; it counts from the next request on."""
+    from identry.cli import entitlements as command
+
+    raise typer.Exit(command.assign(company, plan))

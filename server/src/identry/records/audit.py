@@ -72,6 +72,10 @@ class Audit:
             ),
         )
 
+    async def record_all(self, tx: Executor, rows: list[tuple[Any, ...]]) -> None:
+        """Add many rows, each made by `row`, at once."""
+        await tx.executemany(_INSERT_ROW, rows)
+
     def row(
         self,
         event: str,

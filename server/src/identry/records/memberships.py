@@ -166,6 +166,47 @@ async def put_business_unit(
     return membership, membership.id == membership_id
 
 
+async def of_users(db: Executor, user_ids: list[UUID]) -> tuple[list[CompanyMembership], list[BusinessUnitMembership]]:
+    """Every membership of these users, active or not."""
+    companies = f"SELECT {COMPANY_COLUMNS} FROM company_memberships WHERE user_id = ANY($1)"  # noqa: S608 - constant
+    units = f"SELECT {BUSINESS_UNIT_COLUMNS} FROM business_unit_memberships WHERE user_id = ANY($1)"  # noqa: S608
+    return (
+        [CompanyMembership(*row) for row in await db.fetch(companies, user_ids)],
+        [BusinessUnitMembership(*row) for row in await db.fetch(units, user_ids)],
+    )
+
+
+async def taken_ids(db: Executor, membership_ids: list[UUID]) -> set[UUID]:
+    """Those of the ids that some membership has already."""
+    sql = """
+        SELECT id FROM company_memberships WHERE id = ANY($1)
+        UNION SELECT id FROM business_unit_memberships WHERE id = ANY($1)
+    """
+    return {row["id"] for row in await db.fetch(sql, membership_ids)}
+
+
+async def insert_all(tx: Executor, companies: list[CompanyMembership], units: list[BusinessUnitMembership]) -> None:
+    """Store new memberships.
+
+    Raises:
+        Duplicate: one exists already.
+    """
+    sql = f"INSERT INTO company_memberships ({COMPANY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"  # noqa: S608
+    await tx.executemany(
+        sql, [(m.id, m.user_id, m.company_id, m.role, m.is_active, m.created_at, m.updated_at) for m in companies]
+    )
+    sql = f"""
+        INSERT INTO business_unit_memberships ({BUSINESS_UNIT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    """  # noqa: S608 - constant columns
+    await tx.executemany(
+        sql,
+        [
+            (m.id, m.user_id, m.company_id, m.business_unit_id, m.role, m.is_active, m.created_at, m.updated_at)
+            for m in units
+        ],
+    )
+
+
 async def companies_solely_owned_by(tx: Executor, user_id: UUID) -> list[UUID]:
     """The companies that would be left without an active OWNER if this user could not act any more."""
     rows = await tx.fetch(

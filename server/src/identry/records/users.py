@@ -69,11 +69,11 @@ class User:
 
 
 COLUMNS = ", ".join(f.name for f in fields(User))
-_INSERT = f"""
+_INSERT_VALUES = f"""
     INSERT INTO users ({COLUMNS})
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-    ON CONFLICT (email) DO NOTHING
 """  # noqa: S608 - constant column names
+_INSERT = _INSERT_VALUES + " ON CONFLICT (email) DO NOTHING"
 
 SEARCHED = "(email || E'\\n' || full_name)"
 """What a search looks into; no text to look for holds a line feed. An index on exactly this expression speeds it up."""
@@ -127,6 +127,27 @@ async def lock_all(tx: Executor, *user_ids: UUID) -> dict[UUID, User]:
     """
     sql = f"SELECT {COLUMNS} FROM users WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608 - constant
     return {row["id"]: User(*row) for row in await tx.fetch(sql, list(set(user_ids)))}
+
+
+async def find_all(db: Executor, user_ids: list[UUID], emails: list[str], *, lock: bool) -> list[User]:
+    """Every user with one of these ids or lower-case addresses; with `lock` their rows are locked, in one order."""
+    locking = "FOR UPDATE" if lock else ""
+    sql = f"SELECT {COLUMNS} FROM users WHERE id = ANY($1) OR email = ANY($2) ORDER BY id {locking}"  # noqa: S608
+    return [User(*row) for row in await db.fetch(sql, user_ids, emails)]
+
+
+async def insert_all(tx: Executor, new: list[User]) -> None:
+    """Store new users.
+
+    Raises:
+        Duplicate: an id or address is taken.
+    """
+    await tx.executemany(_INSERT_VALUES, [tuple(getattr(user, f.name) for f in fields(user)) for user in new])
+
+
+async def delete_all(tx: Executor, user_ids: list[UUID]) -> None:
+    """Forget users with everything that hangs on them (their sessions only end: the caller revokes them first)."""
+    await tx.execute("DELETE FROM users WHERE id = ANY($1)", user_ids)
 
 
 async def insert(tx: Executor, user: User) -> bool:

@@ -26,6 +26,8 @@ __all__ = [
     "Passwords",
     "Verdict",
     "check_policy",
+    "is_known_hash",
+    "is_placeholder",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +44,16 @@ class Verdict:
 
     ok: bool
     needs_rehash: bool
+
+
+def is_known_hash(text: str) -> bool:
+    """Whether `text` is a password hash of a kind that `Passwords.verify` reads."""
+    return argon.parse(text) is not None or foreign.check_for(text, b"") is not None
+
+
+def is_placeholder(password_hash: str | None) -> bool:
+    """Whether a stored hash stands for "no password": none at all, or one made by `Passwords.placeholder`."""
+    return password_hash is None or argon.is_placeholder(password_hash)
 
 
 _WRONG = Verdict(ok=False, needs_rehash=False)
@@ -65,6 +77,10 @@ class Passwords:
     def stats(self) -> HashingStats:
         """Running, queued, rejected and finished work, for the metrics."""
         return self._pool.stats
+
+    def placeholder(self) -> str:
+        """A hash for an account without a password: verifying costs what it always does, and never succeeds."""
+        return argon.placeholder_hash(self.params)
 
     async def verify(self, password: str, password_hash: str | None) -> Verdict:
         """Whether `password`, exactly as received, belongs to `password_hash`.

@@ -149,6 +149,19 @@ def dummy_hash(params: Argon2Params) -> Argon2Hash:
     return parsed
 
 
+_PLACEHOLDER_SALT = b"no password yet!"
+
+
+def placeholder_hash(params: Argon2Params) -> str:
+    """A hash that no password verifies: a digest of random bytes, under a salt by which it is known again."""
+    return _phc(params, _PLACEHOLDER_SALT, secrets.token_bytes(params.key_length))
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a stored hash was made by `placeholder_hash`."""
+    return text.startswith("$argon2id$") and text.split("$")[-2] == _b64(_PLACEHOLDER_SALT)
+
+
 def _phc(params: Argon2Params, salt: bytes, digest: bytes) -> str:
     costs = f"m={params.memory},t={params.time},p={params.threads}"
     return f"$argon2id$v=19${costs}${_b64(salt)}${_b64(digest)}"

@@ -1,0 +1,86 @@
+"""`identry entitlements plans|show|set`: which plan of the built-in catalogue a company has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from identry.cli.terminal import complain, list_problems, say
+from identry.core import partitions
+from identry.core.clock import SystemClock
+from identry.core.db import Database, Rejected
+from identry.entitlements import Catalogue, CatalogueError
+from identry.flows.company_plans.service import CompanyPlans, PlanStatus
+from identry.records.audit import Audit
+from identry.settings import Problem, Settings, SettingsError, load
+from identry.settings.rules import LOCAL_DATABASE
+from identry_kit.apierror import APIError
+
+
+def plans() -> int:
+    """Print the plans of the catalogue and what each one owns."""
+    try:
+        catalogue = Catalogue.load(load().entitlements_file)
+    except SettingsError as error:
+        list_problems(error.problems)
+        return 1
+    except CatalogueError as error:
+        complain(str(error))
+        return 1
+    for name in catalogue.plans:
+        owned = catalogue.owned(name, 0)
+        assert owned is not None
+        default = " (default)" if name == catalogue.default else ""
+        say(f"{name}{default}: {', '.join(sorted(owned.modules)) or 'nothing'}")
+    return 0
+
+
+def show(company: str) -> int:
+    """Print the plan of a company."""
+    return _with_plans(company, lambda service, company_id: service.show(company_id))
+
+
+def assign(company: str, plan: str) -> int:
+    """Give a company a plan."""
+    return _with_plans(company, lambda service, company_id: service.set(company_id, plan))
+
+
+def _with_plans(company: str, ask: Callable[[CompanyPlans, UUID], Awaitable[PlanStatus]]) -> int:
+    try:
+        settings = load()
+        company_id = UUID(company)
+        url = settings.database_url.reveal() or (LOCAL_DATABASE if settings.is_development else "")
+        if not url:
+            raise SettingsError([Problem("DATABASE_URL", "is required", "set it to the Auth PostgreSQL")])
+        status = asyncio.run(_ask(settings, url, company_id, ask))
+    except SettingsError as error:
+        list_problems(error.problems)
+    except ValueError:
+        complain(f"{company!r} is no UUID")
+    except (CatalogueError, APIError) as error:
+        complain(str(error))
+    except Rejected as error:
+        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
+    else:
+        chosen = "" if status.chosen else " (the default: none was chosen)"
+        owns = ", ".join(sorted(status.owned.modules)) or "nothing" if status.owned else "unknown to the catalogue"
+        say(f"{company_id}: {status.plan}{chosen}: {owns}")
+        if settings.core_url:
+            complain("CORE_URL is set: Core tells what a company owns, and this plan counts for nothing")
+        return 0
+    return 1
+
+
+async def _ask(
+    settings: Settings, url: str, company_id: UUID, ask: Callable[[CompanyPlans, UUID], Awaitable[PlanStatus]]
+) -> PlanStatus:
+    clock = SystemClock()
+    catalogue = Catalogue.load(settings.entitlements_file)
+    db = Database(url, min_size=1, max_size=1)
+    try:
+        await db.open()
+        await partitions.ensure(db, clock.now())
+        return await ask(CompanyPlans(db, clock, Audit(clock), catalogue), company_id)
+    finally:
+        await db.close()
