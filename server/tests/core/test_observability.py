@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import logging
+import os
 import secrets
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -273,3 +275,34 @@ def test_above_info_requests_are_counted_and_not_written() -> None:
 def test_the_log_goes_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     observability.access_log(MovableClock(), stream=sys.stdout)(fields())
     assert json.loads(capsys.readouterr().out)["path"] == "/health"
+
+
+_WORKER = """
+import sys
+from identry.core.clock import SystemClock
+from identry.core.observability import access_log
+sink = access_log(SystemClock())
+for number in range(3000):
+    sink({"method": "GET", "path": "/" + sys.argv[1] * 30, "status": 200, "duration_ms": 1.0, "request_id": "x"})
+"""
+
+
+def test_a_line_is_there_when_its_request_is_over() -> None:
+    program = _WORKER.replace("range(3000)", "range(1)") + "sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "a"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as worker:
+        assert worker.stdout is not None
+        assert json.loads(worker.stdout.readline())["path"] == f"/{'a' * 30}"
+        assert worker.poll() is None
+
+
+def test_lines_of_workers_that_share_a_pipe_do_not_mix() -> None:
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", _WORKER]
+    workers = [subprocess.Popen([*command, letter], stdout=writing) for letter in "abc"]
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        paths = [json.loads(line)["path"] for line in pipe]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    assert {path: paths.count(path) for path in set(paths)} == {f"/{letter * 30}": 3000 for letter in "abc"}

@@ -110,7 +110,8 @@ def access_log(
     """
     if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
         return observe
-    write = (stream or sys.stdout).write
+    out = stream or sys.stdout
+    write, flush = out.write, out.flush
     line = _for_machines if form == "json" else _for_people
 
     def sink(fields: dict[str, Any]) -> None:
@@ -118,6 +119,7 @@ def access_log(
         if len(fields["path"]) >= _LONG:
             fields["path"] = clean_path(fields["path"])
         write(line(fields, clock.now()))
+        flush()  # one whole line for each write: it is there at once, and workers that share a pipe do not mix theirs
 
     return sink
 
