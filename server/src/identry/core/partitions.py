@@ -86,7 +86,7 @@ async def drop_before(db: Database, table: Partitioned, before: datetime, *, end
         _name(table, month_of(before)),
     )
     horizon = [ended or before] if table.needed else []
-    dropped = [await _drop(db, row["relname"], table.needed, ended or before) for row in rows]
+    dropped = [await _drop(db, row["relname"], table.needed, horizon) for row in rows]
     return sum(dropped) + await _sweep_default(db, table, before, horizon)
 
 
@@ -122,12 +122,12 @@ async def _create(db: Database, table: Partitioned, month: datetime) -> bool:
     return False
 
 
-async def _drop(db: Database, name: str, needed: str, before: datetime) -> bool:
-    arguments = [before] if "$1" in needed else []
-    async with db.connection(limit=_SCAN_SECONDS) as connection:  # a whole month is read
+async def _drop(db: Database, name: str, needed: str, horizon: list[datetime]) -> bool:
+    if needed:
         question = f"SELECT EXISTS (SELECT FROM {name} WHERE {needed})"  # noqa: S608 - constant condition, name of the catalogue
-        if await connection.fetchval(question, *arguments):
-            return False
+        async with db.connection(limit=_SCAN_SECONDS) as connection:  # a whole month is read
+            if await connection.fetchval(question, *horizon):
+                return False
     try:
         async with db.transaction() as tx:
             await tx.execute(_PATIENCE)
