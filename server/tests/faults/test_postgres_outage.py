@@ -1,0 +1,191 @@
+"""PostgreSQL dies, freezes, throws us out or refuses writes, while people are at work on two servers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+import httpx2
+import pytest
+
+from faults.conftest import Stage
+from faults.ledger import half_done, lost
+from faults.proxy import Mode
+
+POOL = 8
+OUTAGE = 3.0
+RECOVERY = 5.0
+"""Seconds after PostgreSQL accepts again within which everything is served."""
+
+Fault = Callable[[Stage], Awaitable[None]]
+
+
+async def _killed(stage: Stage) -> None:
+    await stage.postgres.kill()
+    await asyncio.sleep(OUTAGE)
+    await stage.postgres.restart()
+
+
+async def _restarted(stage: Stage) -> None:
+    await stage.postgres.stop()
+    await stage.postgres.restart()
+
+
+async def _thrown_out(stage: Stage) -> None:
+    for _ in range(5):
+        await stage.postgres.terminate_backends()
+        await asyncio.sleep(0.3)
+
+
+async def _frozen(stage: Stage) -> None:
+    stage.postgres.pause()
+    await asyncio.sleep(OUTAGE + 1)
+    stage.postgres.resume()
+
+
+async def _black_hole(stage: Stage) -> None:
+    stage.to_postgres.set(Mode.BLACK_HOLE)
+    await asyncio.sleep(OUTAGE)
+    # What was swallowed never comes: those connections are dead although nobody closed them.
+    stage.to_postgres.set(Mode.PASS)
+
+
+async def _unreachable(stage: Stage) -> None:
+    stage.to_postgres.set(Mode.CUT)
+    await asyncio.sleep(OUTAGE)
+    stage.to_postgres.set(Mode.PASS)
+
+
+async def _read_only(stage: Stage) -> None:
+    await stage.postgres.read_only(True)
+    await asyncio.sleep(OUTAGE)
+    await stage.postgres.read_only(False)
+
+
+FAULTS: dict[str, Fault] = {
+    "killed": _killed,
+    "restarted": _restarted,
+    "thrown-out": _thrown_out,
+    "frozen": _frozen,
+    "black-hole": _black_hole,
+    "unreachable": _unreachable,
+    "read-only": _read_only,
+}
+
+
+@dataclass
+class Probes:
+    """What a load balancer saw: (when, status) of `/health` and `/ready` on both servers."""
+
+    health: list[tuple[float, int]] = field(default_factory=list)
+    ready: list[tuple[float, int]] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def probing(stage: Stage) -> AsyncIterator[Probes]:
+    probes = Probes()
+
+    async def probe(client: httpx2.AsyncClient, path: str, seen: list[tuple[float, int]]) -> None:
+        while True:
+            try:
+                status = (await client.get(path)).status_code
+            except httpx2.TransportError:
+                status = 0
+            seen.append((time.monotonic(), status))
+            await asyncio.sleep(0.1)
+
+    clients = [httpx2.AsyncClient(base_url=r.base_url, timeout=10) for r in stage.replicas]
+    tasks = [asyncio.create_task(probe(c, "/health", probes.health)) for c in clients]
+    tasks += [asyncio.create_task(probe(c, "/ready", probes.ready)) for c in clients]
+    try:
+        yield probes
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for client in clients:
+            await client.aclose()
+
+
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'identry%' AND wait_event_type = 'Lock'"
+
+
+async def connections_in_use_at_once(stage: Stage) -> int:
+    """How many statements the two servers can have under way: asked while a lock keeps every one of them waiting."""
+    blocker = await asyncpg.connect(stage.postgres.url)
+    watcher = await asyncpg.connect(stage.postgres.url)
+    token = stage.admin.headers["Authorization"]
+    try:
+        async with httpx2.AsyncClient(timeout=30, headers={"Authorization": token}) as client:
+            async with blocker.transaction():
+                await blocker.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+                urls = [f"{r.base_url}/auth/me" for r in stage.replicas for _ in range(POOL + 4)]
+                waiting = [asyncio.create_task(client.get(url)) for url in urls]
+                most = 0
+                for _ in range(12):
+                    await asyncio.sleep(0.1)
+                    most = max(most, await watcher.fetchval(_WAITING))
+                    if most == 2 * POOL:
+                        break
+            await asyncio.gather(*waiting)
+    finally:
+        await blocker.close()
+        await watcher.close()
+    return most
+
+
+async def run_through(stage: Stage, fault: Fault) -> None:
+    """The whole of it: load, fault, recovery, the books."""
+    crowd = stage.crowd()
+    async with probing(stage) as probes, crowd.at_work() as journal:
+        await asyncio.sleep(1.0)
+        hurt_at = time.monotonic()
+        await fault(stage)
+        healed_at = time.monotonic()
+        await asyncio.sleep(RECOVERY)
+        served_again = time.monotonic()
+        await asyncio.sleep(1.5)
+
+    assert not journal.wrong(503), journal.wrong(503)[:5]
+    refused = [answer for answer in journal.answers if answer.status == 503]
+    assert all(answer.retry_after for answer in refused)
+    assert max(answer.seconds for answer in journal.answers) < 5.0
+    quick = sum(answer.seconds <= 2.0 for answer in refused)
+    assert quick >= 0.99 * len(refused), sorted(answer.seconds for answer in refused)[-10:]
+    assert {answer.status for answer in journal.since(served_again)} == {200}
+    assert {status for _, status in probes.health} == {200}
+    if fault in {_killed, _frozen, _black_hole, _unreachable}:
+        within = [status for at, status in probes.ready if hurt_at + 2.5 < at < healed_at]
+        assert set(within) <= {503}, "ready although PostgreSQL is away"
+    assert {status for at, status in probes.ready if at > served_again} == {200}
+    assert await connections_in_use_at_once(stage) == 2 * POOL
+    assert not await lost(journal, stage.postgres)
+    assert not await half_done(stage.postgres)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_an_outage_is_a_503_and_nothing_else(stage: Stage, name: str) -> None:
+    await run_through(stage, FAULTS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("round_", range(10))
+@pytest.mark.parametrize("name", FAULTS)
+async def test_outages_over_and_over(stage: Stage, name: str, round_: int) -> None:
+    await run_through(stage, FAULTS[name])
+
+
+async def test_with_writes_refused_reading_goes_on(stage: Stage) -> None:
+    await stage.postgres.read_only(True)
+    try:
+        await asyncio.sleep(0.3)
+        assert (await stage.admin.get("/auth/me")).status_code == 200
+        assert (await stage.admin.post("/auth/logout-all")).status_code == 503
+    finally:
+        await stage.postgres.read_only(False)
+    assert (await stage.admin.get("/auth/me")).status_code == 200
