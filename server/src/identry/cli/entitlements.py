@@ -77,7 +77,7 @@ async def _ask(
 ) -> PlanStatus:
     clock = SystemClock()
     catalogue = Catalogue.load(settings.entitlements_file)
-    db = Database(url, min_size=1, max_size=1, acquire_timeout=5, command_timeout=10)
+    db = Database(url, min_size=1, max_size=1, patience=10)
     try:
         await db.open()
         await partitions.ensure(db, clock.now())

@@ -69,8 +69,8 @@ def _settings() -> Settings:
 async def _run(settings: Settings, *, dry_run: bool, replace_conflicts: bool) -> Report:
     clock = SystemClock()
     url, finance_url = settings.database_url.reveal(), settings.finance_database_url.reveal()
-    db = Database(url, min_size=1, max_size=2, acquire_timeout=10, command_timeout=_LONG, read_only=dry_run)
-    finance = Database(finance_url, min_size=1, max_size=2, acquire_timeout=10, command_timeout=_LONG, read_only=True)
+    db = Database(url, min_size=1, max_size=2, patience=_LONG, read_only=dry_run)
+    finance = Database(finance_url, min_size=1, max_size=2, patience=_LONG, read_only=True)
     names = TableNames(
         settings.migrate_user_table,
         settings.migrate_company_membership_table,
