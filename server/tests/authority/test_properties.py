@@ -231,8 +231,8 @@ def test_every_property_holds(s: Situation, row: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-@settings(max_examples=50_000, deadline=None)
+@pytest.mark.timeout(600)
+@settings(max_examples=10_000, deadline=None)
 @given(situations, rows)
 def test_every_property_holds_of_many_situations(s: Situation, row: str) -> None:
     for check in PROPERTIES:
