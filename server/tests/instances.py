@@ -19,7 +19,7 @@ async def _instance(environment: dict[str, str]) -> AsyncIterator[httpx2.AsyncCl
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "identry.app:create", "--port", str(port)]
     process = subprocess.Popen(
-        [*command, "--log-level", "warning", "--no-access-log"],
+        [*command, "--log-level", "warning", "--no-access-log", "--timeout-keep-alive", "300"],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
     )

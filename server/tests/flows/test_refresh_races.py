@@ -41,7 +41,7 @@ async def present(app: Harness, pair: Pair, token: str, times: int) -> list[Any]
 async def test_two_hundred_at_once_make_one_successor(app: Harness, pair: Pair, round_: int) -> None:
     person = await app.signed_in()
     replies = await present(app, pair, person.refresh_token, CROWD)
-    assert [reply.status_code for reply in replies] == [200] * CROWD
+    assert [reply.text for reply in replies if reply.status_code != 200] == []
     successors = {reply.json()["data"]["refreshToken"] for reply in replies}
     assert len(successors) == 1
     row = await app.db.fetchrow("SELECT refresh_generation FROM sessions WHERE id = $1", person.session_id)
@@ -57,7 +57,7 @@ async def test_a_chain_of_crowds_never_forks(app: Harness, pair: Pair) -> None:
     token = person.refresh_token
     for generation in range(1, 8):
         replies = await present(app, pair, token, 20)
-        assert {reply.status_code for reply in replies} == {200}
+        assert [reply.text for reply in replies if reply.status_code != 200] == []
         [token] = {reply.json()["data"]["refreshToken"] for reply in replies}
         row = await app.db.fetchrow("SELECT refresh_generation FROM sessions WHERE id = $1", person.session_id)
         assert row["refresh_generation"] == generation
