@@ -30,6 +30,8 @@ from identry.settings.rules import LOCAL_DATABASE
 
 _LONG = 3600.0
 """Seconds for one statement: the first rows of Finance come when its server has sorted its tables."""
+_CONNECT = 10.0
+"""Seconds for a connection."""
 
 
 class MigrateError(Exception):
@@ -100,9 +102,12 @@ async def _run(settings: Settings, *, dry_run: bool, replace_conflicts: bool) ->
 
 async def _open(db: Database, variable: str) -> None:
     try:
-        await db.open()
+        async with asyncio.timeout(_CONNECT):
+            await db.open()
     except (Unavailable, Rejected) as error:
         raise MigrateError(f"{variable}: {_line(error)}") from None
+    except TimeoutError:
+        raise MigrateError(f"{variable}: no answer within {_CONNECT:g} s") from None
 
 
 async def _require_schema(db: Database) -> None:

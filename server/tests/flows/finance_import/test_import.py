@@ -62,8 +62,8 @@ class Finance:
     async def run(self, *, dry_run: bool = False, replace: bool = False) -> Report:
         """Import."""
         e = self.app.app.engines
-        theirs = await Database.connect(self.url, read_only=True, command_timeout=30)
-        ours = await Database.connect(self.app.env["DATABASE_URL"], read_only=dry_run, command_timeout=30)
+        theirs = await Database.connect(self.url, read_only=True, patience=30)
+        ours = await Database.connect(self.app.env["DATABASE_URL"], read_only=dry_run, patience=30)
         try:
             source = FinanceSource(theirs, self.names)
             service = FinanceImport(ours, e.clock, e.audit, source, e.passwords.placeholder())
