@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from identry import settings
-from identry.settings import SettingsError, check, export, for_serving, load
+from identry.settings import SettingsError, check, export, for_serving, load, load_for_serving
 from identry.settings.environment import read_env_file
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -326,3 +326,14 @@ def test_workers_get_the_same_settings() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         load({}).port = 1  # type: ignore[misc]
+
+
+def test_what_cannot_be_read_and_what_is_missing_are_told_together(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_URL", "JWT_SIGNING_KEY_PEM", "APP_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PORT", "abc")
+    monkeypatch.setenv("DATABASE_URL", "mysql://x")
+    with pytest.raises(SettingsError) as refused:
+        load_for_serving()
+    assert [p.name for p in refused.value.problems] == ["PORT", "DATABASE_URL", "REDIS_URL", "JWT_SIGNING_KEY_PEM"]

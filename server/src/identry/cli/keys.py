@@ -13,7 +13,7 @@ from identry.core.db import Database
 from identry.core.secrets import root_secret
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.records.keys import KeySchedule
-from identry.settings import SettingsError, for_serving, load
+from identry.settings import SettingsError, load_for_serving
 from identry_kit.apierror import APIError
 
 _DATE = "%Y-%m-%d %H:%M"
@@ -74,7 +74,7 @@ def _with_keys(run: Callable[[SigningKeys, str], Awaitable[None]]) -> int:
 
 
 async def _run(run: Callable[[SigningKeys, str], Awaitable[None]]) -> None:
-    settings = for_serving(load())
+    settings = load_for_serving()
     clock = SystemClock()
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     db = Database(settings.database_url.reveal(), min_size=1, max_size=1)

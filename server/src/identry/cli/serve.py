@@ -29,7 +29,7 @@ from identry.cli.terminal import complain, list_problems
 from identry.core import observability
 from identry.core.migrate import MigrationError, migrate_up
 from identry.flows.bootstrap.service import Outcome, WeakPassword
-from identry.settings import Secret, Settings, SettingsError, export, for_serving, load, publish, unread_names, warnings
+from identry.settings import Secret, Settings, SettingsError, export, load_for_serving, publish, unread_names, warnings
 from identry_kit.apierror import APIError
 
 log = structlog.get_logger("identry.serve")
@@ -38,7 +38,7 @@ log = structlog.get_logger("identry.serve")
 def serve() -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     try:
-        settings = _with_keepsakes(for_serving(load()))
+        settings = _with_keepsakes(load_for_serving())
         observability.configure(level=settings.log_level, form=settings.log_format)
         for notice in (*warnings(settings), *unread_names()):
             log.warning("configuration", variable=notice.name, problem=notice.problem, advice=notice.what_to_do)

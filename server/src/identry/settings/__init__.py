@@ -9,7 +9,7 @@ from identry.settings.documents import configuration_markdown, env_template
 from identry.settings.environment import publish
 from identry.settings.loading import Problem, SettingsError, export, gather, load, unread_names
 from identry.settings.model import Settings
-from identry.settings.rules import check, for_serving, warnings
+from identry.settings.rules import check, for_serving, load_for_serving, warnings
 from identry.settings.values import Secret
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "for_serving",
     "gather",
     "load",
+    "load_for_serving",
     "publish",
     "unread_names",
     "warnings",

@@ -34,10 +34,16 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used; `problems` holds everything that is wrong with it."""
+    """The configuration cannot be used.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    Attributes:
+        problems: everything that is wrong with it.
+        readable: the settings with defaults in place of what could not be read, to look for further problems.
+    """
+
+    def __init__(self, problems: Iterable[Problem], readable: Settings | None = None) -> None:
         self.problems = list(problems)
+        self.readable = readable
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -62,8 +68,9 @@ def load(given: Mapping[str, str] | None = None, *, env_file: Path | None = envi
         except ValueError as error:
             shown = "" if variable.secret else f" ({_short(text)})"
             problems.append(Problem(variable.name, f"{error}{shown}", variable.meaning))
+            found[attribute] = variable.read("")
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError(problems, Settings(**found))
     return Settings(**found)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from identry.settings.loading import Problem, SettingsError
+from identry.settings.loading import Problem, SettingsError, load
 from identry.settings.model import Settings
 from identry.settings.values import Secret
 
@@ -27,6 +27,22 @@ def for_serving(settings: Settings) -> Settings:
     if not settings.database_url:
         return dataclasses.replace(settings, database_url=Secret(LOCAL_DATABASE))
     return settings
+
+
+def load_for_serving() -> Settings:
+    """The settings of this process, fit for `identry serve`.
+
+    Raises:
+        SettingsError: what cannot be read and what keeps it from running, all at once.
+    """
+    try:
+        return for_serving(load())
+    except SettingsError as error:
+        if error.readable is None:
+            raise
+        faulty = {problem.name for problem in error.problems}
+        found = [problem for rule in (*_ALWAYS, *_SERVING) for problem in rule(error.readable)]
+        raise SettingsError([*error.problems, *(p for p in found if p.name not in faulty)]) from None
 
 
 def check(settings: Settings) -> None:
