@@ -73,17 +73,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),
         *access.operations(AccessResolver(e.db, e.clock, e.kv, e.entitlements), access_key),
-        *user_admin.operations(
-            UserAdmin(
-                e.db,
-                e.clock,
-                e.audit,
-                e.passwords,
-                e.outbox,
-                e.marks,
-                min_password_length=settings.password_min_length,
-            )
-        ),
+        *user_admin.operations(UserAdmin(e.db, e.clock, e.audit, e.new_passwords, e.outbox, e.marks)),
         *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, known_companies)),
         *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl, known_companies), e.clock),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),

@@ -23,6 +23,7 @@ OUTAGES: tuple[type[BaseException], ...] = (
     asyncpg.InternalClientError,  # the protocol was cut in the middle of an answer
     asyncpg.OperatorInterventionError,  # class 57: shutdown, crash recovery, cannot connect now
     asyncpg.InsufficientResourcesError,  # class 53: disk full, too many connections
+    asyncpg.TransactionRollbackError,  # class 40: two transactions in each other's way; the client may try again
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a failover left us on a replica
     asyncpg.InvalidAuthorizationSpecificationError,  # class 28: the role or its password is refused
     asyncpg.InvalidCatalogNameError,  # 3D000: there is no such database

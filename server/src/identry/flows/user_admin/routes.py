@@ -9,8 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from identry.authority import LastOfItsKind, NotAllowed
+from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.user_admin.queries import Filters
-from identry.flows.user_admin.service import EmailTaken, NewUser, PasswordRefused, UserAdmin, UserUnknown
+from identry.flows.user_admin.service import EmailTaken, NewUser, UserAdmin, UserUnknown
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole
 from identry.web.call import Call
 from identry.web.endpoint import require_object
@@ -169,7 +170,7 @@ def operations(admin: UserAdmin) -> list[Operation]:
             body=CreateBody,
             reply=UserReply,
             status=201,
-            errors=(NotAllowed, PasswordRefused, EmailTaken, ServiceUnavailable),
+            errors=(NotAllowed, UnacceptablePassword, EmailTaken, ServiceUnavailable),
             description="The account gets a welcome mail. An account of another `authProvider` has no password.",
             example={"email": "ada@example.com", "password": "correct horse battery", "fullName": "Ada Lovelace"},
         ),
@@ -183,7 +184,7 @@ def operations(admin: UserAdmin) -> list[Operation]:
             rule="users.update",
             body=UpdateBody,
             reply=UserReply,
-            errors=(NotAllowed, UserUnknown, PasswordRefused, EmailTaken, LastOfItsKind, ServiceUnavailable),
+            errors=(NotAllowed, UserUnknown, UnacceptablePassword, EmailTaken, LastOfItsKind, ServiceUnavailable),
             description="A field left out stays; `null` clears `phoneNumber` and `profilePictureUrl`. A change of "
             "password, email or `globalRole`, deactivation and rejection end every session of the account. Approving a "
             "pending registration activates it; a moderator changes `approvalStatus` only.",

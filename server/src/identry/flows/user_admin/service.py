@@ -14,8 +14,8 @@ from identry.core.db import Database, Duplicate, Executor
 from identry.core.ids import uuid7
 from identry.core.kv import RevocationMarks
 from identry.core.mail import Outbox
+from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
-from identry.core.passwords import Passwords
 from identry.flows.user_admin import queries
 from identry.flows.user_admin.effects import Effects, effects_of
 from identry.flows.user_admin.standing import Scope, Standing
@@ -23,7 +23,7 @@ from identry.records import memberships, one_time_tokens, sessions, users
 from identry.records.audit import Audit
 from identry.records.memberships import BusinessUnitMembership, CompanyMembership
 from identry.records.users import AuthProvider, User
-from identry_kit.apierror import BadRequest, Conflict, NotFound
+from identry_kit.apierror import Conflict, NotFound
 
 UPDATE_ROWS = ("users.update", "users.update.approval", "users.update.profile")
 
@@ -38,13 +38,6 @@ class EmailTaken(Conflict):
     """409: another account has this address."""
 
     message = "an account with this email exists"
-
-
-class PasswordRefused(BadRequest):
-    """400: the new password breaks the policy; `details.fields` says how."""
-
-    code = "validation_error"
-    message = "the password is not acceptable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +72,16 @@ class UserAdmin:
         db: Database,
         clock: Clock,
         audit: Audit,
-        passwords: Passwords,
+        new_passwords: NewPasswords,
         outbox: Outbox,
         marks: RevocationMarks,
-        *,
-        min_password_length: int = 8,
     ) -> None:
         self._db = db
         self._clock = clock
         self._audit = audit
-        self._passwords = passwords
+        self._new_passwords = new_passwords
         self._outbox = outbox
         self._marks = marks
-        self._min_password_length = min_password_length
 
     async def page(
         self, caller: User, filters: queries.Filters, sort: str, limit: int, offset: int
@@ -127,12 +117,12 @@ class UserAdmin:
 
         Raises:
             NotAllowed: the caller may not make accounts, or not with this `globalRole`.
-            PasswordRefused, EmailTaken: what is wrong with the values.
+            UnacceptablePassword, EmailTaken: what is wrong with the values.
             ServiceUnavailable: hashing queue or database cannot answer.
         """
         _require_create(caller, new)
         if new.password is not None:
-            self._judge(new.password, new.email)
+            self._new_passwords.check(new.password, email=new.email, field="password")
         if await users.find_by_email(self._db, new.email):
             raise EmailTaken
         user = await self._new_row(new)
@@ -154,7 +144,7 @@ class UserAdmin:
 
         Raises:
             NotAllowed, UserUnknown: see `read`; every field must be allowed.
-            PasswordRefused, EmailTaken: what is wrong with the values.
+            UnacceptablePassword, EmailTaken: what is wrong with the values.
             LastOfItsKind: the last active OWNER or PLATFORM_SUPERADMIN would be gone.
             ServiceUnavailable: hashing queue or database cannot answer.
         """
@@ -168,8 +158,9 @@ class UserAdmin:
         authority.require_update(scope.situations(wanted))
         password_hash = None
         if "password" in asked:
-            self._judge(asked["password"], asked.get("email", scope.target.email))
-            password_hash = await self._passwords.hash(asked["password"])
+            password_hash = await self._new_passwords.hash(
+                asked["password"], email=asked.get("email", scope.target.email), field="password"
+            )
         try:
             async with self._db.transaction() as tx:
                 scope = await self._locked_scope(tx, UPDATE_ROWS, caller, user_id)
@@ -243,19 +234,15 @@ class UserAdmin:
         locked = await users.lock_all(tx, caller.id, user_id)
         return await self._scope(tx, rows, authority.still_acting(locked.get(caller.id)), user_id)
 
-    def _judge(self, password: str, email: str) -> None:
-        faults = self._passwords.check_policy(password, email, self._min_password_length)
-        if faults:
-            fields = [{"field": "password", "rule": f.rule, "message": f.message} for f in faults]
-            raise PasswordRefused(f"password: {faults[0].message}", details={"fields": fields})
-
     async def _new_row(self, new: NewUser) -> User:
         now = self._clock.now()
         keeps_password = new.password is not None and new.auth_provider == AuthProvider.PASSWORD
         return User(
             id=uuid7(self._clock),
             email=new.email,
-            password_hash=await self._passwords.hash(new.password) if keeps_password and new.password else None,
+            password_hash=await self._new_passwords.hash(new.password, email=new.email, field="password")
+            if keeps_password and new.password
+            else None,
             full_name=new.full_name,
             global_role=new.global_role,
             is_active=new.is_active,
