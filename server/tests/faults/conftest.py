@@ -1,4 +1,4 @@
-"""Engines that tests may hurt, and servers on them; a module's own, so that no pain leaks into others."""
+"""Engines that tests may hurt, and servers on them; not those of the other tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.redis import RedisServer
 from faults.journal import Crowd, people
 from faults.postgres import FragilePostgres
 from faults.proxy import FaultProxy
-from faults.replicas import ADMIN, PASSWORD, Fleet, Replica, fleet
+from faults.replicas import ADMIN, PASSWORD, Fleet, Replica, fleet, until_ready
 
 
 @dataclass
@@ -38,20 +38,19 @@ class Stage:
     admin: httpx2.AsyncClient
     people: list[str]
 
+    @property
+    def direct(self) -> dict[str, str]:
+        """Settings of a server that asks the engines themselves: the proxies share this process with the crowd."""
+        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url}
+
     def crowd(self, size: int = 12) -> Crowd:
         """That many people, ready to work on both replicas in turn."""
         return Crowd(lambda: [replica.base_url for replica in self.replicas], self.people[:size], PASSWORD)
 
 
-@pytest.fixture(scope="module")
-def stage_env() -> dict[str, str]:
-    """Settings of the servers on the stage; a module overrides this fixture to change them."""
-    return {}
-
-
-@pytest.fixture(scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory, stage_env: dict[str, str]) -> AsyncIterator[Stage]:
-    """The stage of a module."""
+@pytest.fixture(scope="session")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """One stage for all; every test leaves its engines well and its replicas running."""
     folder: Path = tmp_path_factory.mktemp("stage")
     redis = RedisServer().start()
     try:
@@ -63,16 +62,17 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, stage_env: dict[str, s
                 folder,
                 DATABASE_URL=postgres.url_at(to_postgres.port),
                 REDIS_URL=f"redis://127.0.0.1:{to_redis.port}/0",
-                **stage_env,
             ) as servers,
         ):
-            replicas = [await servers.start(), await servers.start()]
+            replicas = [servers.launch(), servers.launch()]
+            for replica in replicas:
+                await until_ready(replica)
             async with httpx2.AsyncClient(base_url=replicas[0].base_url, timeout=30) as admin:
                 reply = await admin.post("/auth/login", json={"email": ADMIN, "password": PASSWORD})
                 assert reply.status_code == 200, reply.text
                 token = reply.json()["data"]["accessToken"]
                 admin.headers["Authorization"] = f"Bearer {token}"
-                made = await people(admin, token, 24, PASSWORD)
+                made = await people(admin, token, 12, PASSWORD)
                 yield Stage(postgres, redis, to_postgres, to_redis, servers, replicas, admin, made)
     finally:
         redis.resume() if redis._process else None

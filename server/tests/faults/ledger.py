@@ -12,7 +12,8 @@ _SESSIONS = """
            count(*) FILTER (WHERE a.event = 'auth.refresh.rotated') AS rotations,
            count(*) FILTER (WHERE a.event = 'auth.logout') AS logouts,
            count(*) FILTER (WHERE a.event = 'auth.refresh.reuse_detected') AS reuses
-    FROM sessions s LEFT JOIN auth_audit_logs a ON a.session_id = s.id
+    FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN auth_audit_logs a ON a.session_id = s.id
+    WHERE u.email = ANY($1)
     GROUP BY s.id, s.refresh_generation, s.revoked_at, s.successor_sealed
 """
 
@@ -22,9 +23,9 @@ _ORPHANS = """
 """
 
 
-async def lost(journal: Journal, postgres: FragilePostgres) -> list[str]:
-    """Every acknowledged write that the database does not hold, in words."""
-    rows = {row["id"]: row for row in await postgres.rows(_SESSIONS)}
+async def lost(journal: Journal, people: list[str], postgres: FragilePostgres) -> list[str]:
+    """Every acknowledged write of theirs that the database does not hold, in words."""
+    rows = {row["id"]: row for row in await postgres.rows(_SESSIONS, people)}
     faults = []
     for story in journal.stories:
         row = rows.get(story.session_id)
@@ -37,10 +38,10 @@ async def lost(journal: Journal, postgres: FragilePostgres) -> list[str]:
     return faults
 
 
-async def half_done(postgres: FragilePostgres) -> list[str]:
-    """Every session whose row and audit trail tell different stories."""
+async def half_done(people: list[str], postgres: FragilePostgres) -> list[str]:
+    """Every session of theirs whose row and audit trail tell different stories."""
     faults = []
-    for row in await postgres.rows(_SESSIONS):
+    for row in await postgres.rows(_SESSIONS, people):
         name = row["id"]
         if row["logins"] != 1:
             faults.append(f"{name}: {row['logins']} sign-ins on record")

@@ -13,11 +13,14 @@ import httpx2
 import pytest
 
 from faults.conftest import Stage
+from faults.journal import Journal
 from faults.ledger import half_done, lost
 from faults.proxy import Mode
 
 POOL = 8
 OUTAGE = 3.0
+BUSY = 0.5
+"""Seconds that a busy test machine may add to the two that a refusal takes at most."""
 RECOVERY = 5.0
 """Seconds after PostgreSQL accepts again within which everything is served."""
 
@@ -68,13 +71,12 @@ async def _read_only(stage: Stage) -> None:
 
 FAULTS: dict[str, Fault] = {
     "killed": _killed,
-    "restarted": _restarted,
     "thrown-out": _thrown_out,
     "frozen": _frozen,
     "black-hole": _black_hole,
-    "unreachable": _unreachable,
     "read-only": _read_only,
 }
+MORE: dict[str, Fault] = {"restarted": _restarted, "unreachable": _unreachable}
 
 
 @dataclass
@@ -138,6 +140,15 @@ async def connections_in_use_at_once(stage: Stage) -> int:
     return most
 
 
+async def _all_served(journal: Journal, deadline: float) -> float:
+    """Wait for 1.5 seconds in which everything is served, begun before the deadline; returns when they began."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(1.5)
+        if {answer.status for answer in journal.since(began)} == {200} or began > deadline:
+            return began
+
+
 async def run_through(stage: Stage, fault: Fault) -> None:
     """The whole of it: load, fault, recovery, the books."""
     crowd = stage.crowd()
@@ -146,25 +157,22 @@ async def run_through(stage: Stage, fault: Fault) -> None:
         hurt_at = time.monotonic()
         await fault(stage)
         healed_at = time.monotonic()
-        await asyncio.sleep(RECOVERY)
-        served_again = time.monotonic()
-        await asyncio.sleep(1.5)
+        served_again = await _all_served(journal, healed_at + RECOVERY)
 
     assert not journal.wrong(503), journal.wrong(503)[:5]
     refused = [answer for answer in journal.answers if answer.status == 503]
     assert all(answer.retry_after for answer in refused)
     assert max(answer.seconds for answer in journal.answers) < 5.0
-    quick = sum(answer.seconds <= 2.0 for answer in refused)
-    assert quick >= 0.99 * len(refused), sorted(answer.seconds for answer in refused)[-10:]
-    assert {answer.status for answer in journal.since(served_again)} == {200}
+    assert max((answer.seconds for answer in refused), default=0) < 2.0 + BUSY
+    assert served_again <= healed_at + RECOVERY, "not back in time"
     assert {status for _, status in probes.health} == {200}
     if fault in {_killed, _frozen, _black_hole, _unreachable}:
         within = [status for at, status in probes.ready if hurt_at + 2.5 < at < healed_at]
         assert set(within) <= {503}, "ready although PostgreSQL is away"
     assert {status for at, status in probes.ready if at > served_again} == {200}
     assert await connections_in_use_at_once(stage) == 2 * POOL
-    assert not await lost(journal, stage.postgres)
-    assert not await half_done(stage.postgres)
+    assert not await lost(journal, stage.people, stage.postgres)
+    assert not await half_done(stage.people, stage.postgres)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -175,9 +183,9 @@ async def test_an_outage_is_a_503_and_nothing_else(stage: Stage, name: str) -> N
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("round_", range(10))
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", {**FAULTS, **MORE})
 async def test_outages_over_and_over(stage: Stage, name: str, round_: int) -> None:
-    await run_through(stage, FAULTS[name])
+    await run_through(stage, {**FAULTS, **MORE}[name])
 
 
 async def test_with_writes_refused_reading_goes_on(stage: Stage) -> None:

@@ -1,0 +1,92 @@
+"""Servers are restarted one after the other while people are at work behind a load balancer: nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+
+import httpx2
+import pytest
+
+from faults.balancer import Balancer
+from faults.conftest import Stage
+from faults.journal import Crowd
+from faults.replicas import PASSWORD, until_ready
+
+
+async def restart_over_and_over(stage: Stage, times: int) -> None:
+    replicas = [stage.fleet.launch(**stage.direct) for _ in range(2)]
+    async with Balancer() as balancer:
+        for replica in replicas:
+            await until_ready(replica)
+            balancer.add(replica.port)
+        crowd = Crowd(lambda: [f"http://127.0.0.1:{balancer.port}"], stage.people, PASSWORD)
+        async with crowd.at_work() as journal:
+            await asyncio.sleep(1.0)
+            for turn in range(times):
+                old = replicas[turn % 2]
+                told = time.monotonic()
+                old.running.send(signal.SIGTERM)
+                code = await asyncio.to_thread(old.running.process.wait, 30)
+                assert (code, time.monotonic() - told < 10) == (0, True), old.running.output[-3000:]
+                balancer.remove(old.port)
+                new = stage.fleet.launch(port=old.port, **stage.direct)
+                await until_ready(new)
+                balancer.add(new.port)
+                replicas[turn % 2] = new
+                await asyncio.sleep(0.5)
+    for replica in replicas:
+        replica.running.send(signal.SIGTERM)
+    assert len(journal.answers) > 20 * times
+    assert not journal.wrong(), [(a.path, a.status, a.seconds, a.text) for a in journal.wrong()][:10]
+    assert balancer.refused_after_choice == 0
+
+
+async def test_restarts_go_unnoticed(stage: Stage) -> None:
+    await restart_over_and_over(stage, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_a_hundred_restarts_go_unnoticed(stage: Stage) -> None:
+    await restart_over_and_over(stage, 100)
+
+
+async def test_ready_says_so_before_the_port_closes(stage: Stage) -> None:
+    replica = await stage.fleet.start(**stage.direct, SHUTDOWN_DELAY="2s")
+    async with httpx2.AsyncClient(base_url=replica.base_url, timeout=5) as client:
+        replica.running.send(signal.SIGTERM)
+        seen = []
+        with contextlib.suppress(httpx2.ConnectError):
+            while replica.running.process.poll() is None:
+                seen.append((await client.get("/ready")).status_code)
+                await asyncio.sleep(0.02)
+    assert 503 in seen
+    assert 200 not in seen[seen.index(503) :], "ready again while draining"
+    assert seen.count(503) > 10, "no time for a load balancer to see it"
+    assert await asyncio.to_thread(replica.running.process.wait, 30) == 0
+
+
+async def test_logins_in_flight_are_answered_when_the_delay_is_over(stage: Stage) -> None:
+    slow = {"ARGON2_MEMORY": "65536", "ARGON2_TIME": "3", "ARGON2_THREADS": "1", "SHUTDOWN_DELAY": "0s"}
+    replica = await stage.fleet.start(**stage.direct, **slow)
+    limits = httpx2.Limits(max_connections=None)
+    async with httpx2.AsyncClient(base_url=replica.base_url, timeout=60, limits=limits) as client:
+        body = {"email": "nobody@example.com", "password": PASSWORD}
+        waiting = [asyncio.create_task(client.post("/auth/login", json=body)) for _ in range(4)]
+        await asyncio.sleep(0.6)
+        replica.running.send(signal.SIGTERM)
+        answers = await asyncio.gather(*waiting)
+    assert [answer.status_code for answer in answers] == [401] * 4
+    assert await asyncio.to_thread(replica.running.process.wait, 30) == 0
+
+
+async def test_a_second_sigterm_ends_at_once(stage: Stage) -> None:
+    replica = await stage.fleet.start(**stage.direct, SHUTDOWN_DELAY="30s", SHUTDOWN_GRACE="60s")
+    replica.running.send(signal.SIGTERM)
+    await asyncio.sleep(0.5)
+    assert replica.running.process.poll() is None
+    replica.running.send(signal.SIGTERM)
+    assert await asyncio.to_thread(replica.running.process.wait, 5) != 0
