@@ -19,7 +19,7 @@ from identry.core.new_passwords import NewPasswords
 from identry.core.outbound import JsonClient
 from identry.core.passwords import Argon2Params, Passwords
 from identry.core.recovery_codes import RecoveryCodes
-from identry.core.secrets import root_secret
+from identry.core.secrets import RootSecret, root_secret
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.records.audit import Audit
@@ -76,45 +76,16 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         max_size=settings.db_pool_size,
         on_statement=tracing.statement if tracing else None,
     )
-    kv = _kv(settings, clock)
-    fallback = MemoryKV(clock)
+    kv, fallback = _kv(settings, clock), MemoryKV(clock)
     core = _core(settings)
     catalogue = Catalogue.load(settings.entitlements_file)
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
-    outbox = Outbox(root.sealer("mail-outbox"), clock)
-    transport, notice = choose_transport(
-        email_enabled=settings.email_enabled,
-        email_from=settings.email_from,
-        ses_region=settings.ses_aws_region,
-        ses_access_key_id=settings.ses_aws_access_key_id,
-        ses_secret_access_key=settings.ses_aws_secret_access_key.reveal(),
-        smtp_url=settings.smtp_url.reveal(),
-        development=settings.is_development,
-    )
-    if notice:
-        log.warning("mail", notice=notice)
-    renderer = Renderer(
-        frontend_url=settings.frontend_url,
-        app_name=settings.email_app_name,
-        logo_url=settings.email_logo_url,
-        overrides=settings.email_templates_path,
-    )
-    configured_key = jose.load_private_pem(
-        settings.jwt_signing_key_pem.reveal(), settings.jwt_kid, public_pem=settings.jwt_public_key_pem
-    )
-    schedule = KeySchedule.of(settings.access_token_ttl)
-    sealer = root.sealer("signing-keys")
+    outbox, renderer, sender = _mail(settings, db, root, clock)
+    keys, configured_key, ring = _keys(settings, db, root, clock)
     passwords = Passwords(
         Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
         threads=settings.hashing_threads,
         queue=settings.hashing_queue,
-    )
-    ring = KeyRing(
-        db,
-        sealer,
-        clock,
-        schedule,
-        configured=configured_key,
     )
     return Engines(
         clock=clock,
@@ -137,27 +108,11 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         audit=Audit(clock),
         outbox=outbox,
         renderer=renderer,
-        sender=Sender(
-            db,
-            transport,
-            outbox=outbox,
-            renderer=renderer,
-            clock=clock,
-            email_from=settings.email_from,
-            app_name=settings.email_app_name,
-        ),
-        keys=SigningKeys(db, clock, sealer, schedule),
+        sender=sender,
+        keys=keys,
         configured_key=configured_key,
         ring=ring,
-        verifier=Verifier(
-            ring,
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
-            algorithms=jose.ALGORITHMS,
-            leeway=_LEEWAY,
-            required=("sub", "sid", "tokenVersion", "type"),
-            clock=clock.timestamp,
-        ),
+        verifier=_verifier(settings, ring, clock),
         mint=TokenMint(
             ring.signer,
             issuer=settings.jwt_issuer,
@@ -168,6 +123,61 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         refresh_tokens=RefreshTokens(root),
         requests=RequestMetrics(),
         tracing=tracing,
+    )
+
+
+def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> tuple[Outbox, Renderer, Sender]:
+    transport, notice = choose_transport(
+        email_enabled=settings.email_enabled,
+        email_from=settings.email_from,
+        ses_region=settings.ses_aws_region,
+        ses_access_key_id=settings.ses_aws_access_key_id,
+        ses_secret_access_key=settings.ses_aws_secret_access_key.reveal(),
+        smtp_url=settings.smtp_url.reveal(),
+        development=settings.is_development,
+    )
+    if notice:
+        log.warning("mail", notice=notice)
+    outbox = Outbox(root.sealer("mail-outbox"), clock)
+    renderer = Renderer(
+        frontend_url=settings.frontend_url,
+        app_name=settings.email_app_name,
+        logo_url=settings.email_logo_url,
+        overrides=settings.email_templates_path,
+    )
+    sender = Sender(
+        db,
+        transport,
+        outbox=outbox,
+        renderer=renderer,
+        clock=clock,
+        email_from=settings.email_from,
+        app_name=settings.email_app_name,
+    )
+    return outbox, renderer, sender
+
+
+def _keys(
+    settings: Settings, db: Database, root: RootSecret, clock: Clock
+) -> tuple[SigningKeys, jose.PrivateKey, KeyRing]:
+    schedule = KeySchedule.of(settings.access_token_ttl)
+    sealer = root.sealer("signing-keys")
+    configured = jose.load_private_pem(
+        settings.jwt_signing_key_pem.reveal(), settings.jwt_kid, public_pem=settings.jwt_public_key_pem
+    )
+    ring = KeyRing(db, sealer, clock, schedule, configured=configured)
+    return SigningKeys(db, clock, sealer, schedule), configured, ring
+
+
+def _verifier(settings: Settings, ring: KeyRing, clock: Clock) -> Verifier:
+    return Verifier(
+        ring,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        algorithms=jose.ALGORITHMS,
+        leeway=_LEEWAY,
+        required=("sub", "sid", "tokenVersion", "type"),
+        clock=clock.timestamp,
     )
 
 
