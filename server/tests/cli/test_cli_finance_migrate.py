@@ -1,4 +1,4 @@
-"""`identry finance-migrate` as an operator runs it: a process, its output and its exit code."""
+"""`identry finance-migrate` and `identry entitlements` as an operator meets them: what they say, how they exit."""
 
 from __future__ import annotations
 
@@ -13,24 +13,36 @@ import asyncpg
 import pytest
 from harness import Servers
 from services.finance import SCHEMA, create_database, with_database
+from typer.testing import CliRunner
 
+from identry.cli.commands import program
 from identry.core.migrate import migrate_up
 
 PROGRAM = str(Path(sys.executable).with_name("identry"))
 
 
 async def identry(*arguments: str, **env: str) -> tuple[int, str, str]:
-    """Run the program; returns its exit code and what it said on both streams."""
-    process = await asyncio.create_subprocess_exec(
+    """Run a command in this process (a new one takes seconds on a busy machine); code, standard output and error."""
+    variables: dict[str, str | None] = {"ARGON2_MEMORY": "64", "ARGON2_THREADS": "1", **env}
+    result = await asyncio.to_thread(CliRunner().invoke, program, arguments, env=variables)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+async def process(*arguments: str, cwd: Path, **env: str) -> tuple[int, str]:
+    """Run the program itself; its exit code and what it said on both streams."""
+    running = await asyncio.create_subprocess_exec(
         PROGRAM,
         *arguments,
+        cwd=cwd,
         env={"PATH": os.environ["PATH"], "ARGON2_MEMORY": "64", "ARGON2_THREADS": "1", **env},
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    out, _ = await running.communicate()
+    assert running.returncode is not None
+    return running.returncode, out.decode()
 
 
 class Pair:
@@ -87,7 +99,7 @@ async def test_an_import_says_what_was_done_and_can_be_repeated(pair: Pair) -> N
 
 async def test_on_a_terminal_progress_is_a_bar(pair: Pair) -> None:
     controller, terminal = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
+    running = await asyncio.create_subprocess_exec(
         PROGRAM,
         "finance-migrate",
         env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **pair.env},
@@ -95,7 +107,7 @@ async def test_on_a_terminal_progress_is_a_bar(pair: Pair) -> None:
         stderr=terminal,
     )
     os.close(terminal)
-    assert await process.wait() == 0
+    assert await running.wait() == 0
     drawn = os.read(controller, 100_000).decode()
     os.close(controller)
     assert "━" in drawn
@@ -191,3 +203,14 @@ async def test_a_plan_that_cannot_be_set_says_why(
     code, out, err = await identry("entitlements", *arguments, **{"DATABASE_URL": pair.ours, **env})
     assert (code, out) == (1, "")
     assert line in err
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+async def test_a_faulty_catalogue_is_one_line_before_anything_starts(pair: Pair, tmp_path: Path, command: str) -> None:
+    file = tmp_path / "catalogue.json"
+    file.write_text('{"version": 1, "default": "gold", "modules": {}, "plans": {}}')
+    env = {"APP_ENV": "development", "DATABASE_URL": pair.ours, "ENTITLEMENTS_FILE": str(file), "PORT": "0"}
+    code, out = await process(command, cwd=tmp_path, **env)
+    assert code == 1
+    assert "the default plan 'gold' is not among the plans" in out
+    assert "Traceback" not in out

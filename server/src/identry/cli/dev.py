@@ -24,6 +24,7 @@ from identry.core import observability
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.embedded_process import EmbeddedError
 from identry.core.migrate import MigrationError, migrate_up
+from identry.entitlements import Catalogue, CatalogueError
 from identry.flows.bootstrap.service import Outcome, WeakPassword
 from identry.settings import Secret, Settings, SettingsError, check, gather, load, unread_names
 from identry_kit import context
@@ -52,6 +53,7 @@ def dev(flags: DevOptions) -> int:
             complain(f"already running (pid {holder}) on {keepsakes.folder}: stop it, or choose another --data-dir")
             return 1
         settings = _settings(flags)
+        Catalogue.load(settings.entitlements_file)
         if flags.reset:
             postgres.reset()
             keepsakes.forget()
@@ -64,7 +66,7 @@ def dev(flags: DevOptions) -> int:
         return uvloop.run(_Dev(flags, settings, keepsakes, embedded=embedded).run())
     except SettingsError as error:
         list_problems(error.problems)
-    except (EmbeddedError, PortError, MigrationError, WeakPassword) as error:
+    except (CatalogueError, EmbeddedError, PortError, MigrationError, WeakPassword) as error:
         complain(str(error))
     except OSError as error:
         complain(f"cannot use {keepsakes.folder}: {error.strerror or error}. Choose a folder of yours with --data-dir")

@@ -19,6 +19,7 @@ from identry.core.db import Database, Unavailable
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.kv.protocol import KVUnavailable
 from identry.core.migrate import MigrationError, migrate_status
+from identry.entitlements import Catalogue, CatalogueError
 from identry.settings import Problem, Secret, Settings, SettingsError, for_serving, gather, load, unread_names, warnings
 
 _TOO_SKEWED = 5.0
@@ -65,7 +66,7 @@ async def _examine() -> list[Finding]:
     findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in warnings(settings)]
     settings, found = _configuration(settings)
     findings += found
-    for check in (_postgres, _migrations, _redis, _finance):
+    for check in (_postgres, _migrations, _redis, _entitlements, _finance):
         findings += [finding async for finding in check(settings)]
     return findings
 
@@ -163,6 +164,16 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(Grade.OK, "Redis", "answers")
     finally:
         await kv.close()
+
+
+async def _entitlements(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        catalogue = Catalogue.load(settings.entitlements_file)
+    except CatalogueError as error:
+        yield Finding(Grade.PROBLEM, "entitlements", str(error), "correct the file, or unset ENTITLEMENTS_FILE")
+        return
+    source = f"Core at {settings.core_url}" if settings.core_url else f"built-in plans, default {catalogue.default!r}"
+    yield Finding(Grade.OK, "entitlements", source)
 
 
 async def _finance(settings: Settings) -> AsyncIterator[Finding]:

@@ -28,6 +28,7 @@ from identry.cli.ports import PortError, reserve
 from identry.cli.terminal import complain, list_problems
 from identry.core import observability
 from identry.core.migrate import MigrationError, migrate_up
+from identry.entitlements import Catalogue, CatalogueError
 from identry.flows.bootstrap.service import Outcome, WeakPassword
 from identry.settings import Secret, Settings, SettingsError, export, load_for_serving, publish, unread_names, warnings
 from identry_kit.apierror import APIError
@@ -52,7 +53,7 @@ def serve() -> int:
     except SettingsError as error:
         list_problems(error.problems)
         return 1
-    except (MigrationError, PortError, WeakPassword, APIError) as error:
+    except (CatalogueError, MigrationError, PortError, WeakPassword, APIError) as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
@@ -80,6 +81,7 @@ def _with_keepsakes(settings: Settings) -> Settings:
 
 
 async def _prepare(settings: Settings) -> None:
+    Catalogue.load(settings.entitlements_file)  # the workers read it too; here a fault is one line
     applied = await migrate_up(settings.database_url.reveal(), settings.migrations_path)
     if applied:
         log.info("migrated", versions=applied)
