@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import Harness
+from harness import Harness, Servers, running
 
 
 async def test_a_password_becomes_a_session_that_refreshes_and_ends(app: Harness) -> None:
@@ -21,3 +21,14 @@ async def test_a_password_becomes_a_session_that_refreshes_and_ends(app: Harness
     me = await app.http.get("/auth/me", headers=person.bearer)
     assert me.status_code == 401
     assert me.json()["error"]["code"] == "session_revoked"
+
+
+async def test_without_its_finance_database_the_server_starts_and_ready_tells(servers: Servers) -> None:
+    async with running(servers, FINANCE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/finance") as app:
+        person = await app.signed_in()
+        assert (await app.http.get("/auth/me", headers=person.bearer)).status_code == 200
+        ready = await app.http.get("/ready")
+        assert ready.status_code == 503
+        checks = ready.json()["error"]["details"]["checks"]
+        assert (checks["postgres"], checks["redis"]) == ("ok", "ok")
+        assert checks["finance"] not in {"ok", "not_configured"}

@@ -15,6 +15,7 @@ from identry.core import observability, partitions
 from identry.core.address import TrustedProxies
 from identry.core.clock import Clock, SystemClock
 from identry.core.janitor import Janitor
+from identry.core.turns import Unavailable
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
 from identry.web.endpoint import Endpoint, GuardCheck
@@ -111,7 +112,10 @@ class Application:
         await e.marks.start()
         if e.finance is not None:
             stack.push_async_callback(e.finance.close)
-            await e.finance.open()
+            try:
+                await e.finance.open()
+            except Unavailable as error:  # only company look-ups need it; `/ready` tells, and it is tried again
+                log.warning("finance database unavailable", reason=str(error))
         stack.push_async_callback(e.passwords.close)
         await e.keys.adopt(e.configured_key)
         await e.ring.load()

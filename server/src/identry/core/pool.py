@@ -75,14 +75,14 @@ class Pool:
         """Make the first connection; the rest of `min_size` follows in the background.
 
         Raises:
-            Exception: whatever `connect` raised.
+            Exception: whatever `connect` raised. The pool may be used all the same: it tries again when asked.
         """
+        self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
         connection = await self._connect()
         self._all.add(connection)
         self.give(connection)
         for _ in range(self._min_size - 1):
             self._grow()
-        self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
 
     def take(self) -> Any | None:
         """The idle connection that was used last; None when there is none."""
