@@ -12,7 +12,7 @@ from identry.documents import documents, main
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-PROSE = [ROOT / "README.md", DOCS / "tour.md", *sorted((DOCS / "decisions").glob("*.md"))]
+PROSE = [ROOT / "README.md", DOCS / "tour.md", DOCS / "operations.md", *sorted((DOCS / "decisions").glob("*.md"))]
 SOURCE = ROOT / "server/src/identry"
 ROOTS = [ROOT, DOCS, SOURCE]
 

@@ -180,7 +180,9 @@ class Settings:
     password_min_length: int = _passwords("8", v.number(8, 128), "Shortest new password, in characters.")
     password_reset_ttl: timedelta = _passwords("60m", v.duration("1m", "48h"), "Lifetime of a reset link.")
     rate_limit_fail_closed_login: bool = _passwords(
-        "true", v.boolean, "With Redis down, `true` answers logins with 503, `false` lets them through unlimited."
+        "true",
+        v.boolean,
+        "With Redis down, `true` answers logins with 503; `false` goes on, and each worker counts for itself.",
     )
     expose_password_reset_token: bool = _passwords(
         "false", v.boolean, "Puts the reset token into the answer. Development only; refused elsewhere."
