@@ -19,6 +19,8 @@ from harness import PASSWORD, Servers, running
 from services.certificates import self_signed
 from services.program import free_port, is_open
 
+pytestmark = pytest.mark.timeout(300)  # on a bare machine nginx is installed first
+
 EXAMPLE = Path(__file__).parents[3] / "deploy/nginx/auth.conf.example"
 
 
