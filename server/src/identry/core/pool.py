@@ -77,6 +77,7 @@ class Pool:
         Raises:
             Exception: whatever `connect` raised. The pool may be used all the same: it tries again when asked.
         """
+        self._closed = False
         self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
         connection = await self._connect()
         self._all.add(connection)
@@ -226,6 +227,7 @@ class Pool:
             self.discard(connection)
         del self._idle[: max(spare, 0)]
         self._unneeded = len(self._idle)
+        self._closed = False
         self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
 
     def _start(self, work: Any) -> None:
