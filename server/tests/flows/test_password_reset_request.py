@@ -60,9 +60,9 @@ async def test_only_the_hash_is_stored(app: Harness) -> None:
 async def test_unknown_addresses_leave_an_audit_row_and_nothing_else(app: Harness) -> None:
     ghost = nobody()
     before = await app.db.fetchval("SELECT count(*) FROM one_time_tokens")
-    seen = len(await app.audit("auth.password_reset.requested"))
+    seen = {row["id"] for row in await app.audit("auth.password_reset.requested")}
     await request(app, ghost)
-    [row] = (await app.audit("auth.password_reset.requested"))[seen:]
+    [row] = [row for row in await app.audit("auth.password_reset.requested") if row["id"] not in seen]
     assert (row["target_user_id"], row["actor_type"], row["outcome"]) == (None, "anonymous", "failure")
     assert json.loads(row["details"]) == {"reason": "unknown address"}
     assert await letters(app, ghost) == []

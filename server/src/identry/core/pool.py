@@ -227,7 +227,6 @@ class Pool:
             self.discard(connection)
         del self._idle[: max(spare, 0)]
         self._unneeded = len(self._idle)
-        self._closed = False
         self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
 
     def _start(self, work: Any) -> None:
