@@ -1,0 +1,115 @@
+"""Requests that nobody would think of, made from the reference itself: never a 5xx, always an answer as described."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import schemathesis
+from harness import Harness
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+# Hypothesis watches the module `random` while it makes a request; the server, in another thread, may use it meanwhile.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
+CHECKS = [
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+STATES = ("anonymous", "user", "company-admin", "moderator", "superadmin")
+SPARED = {"/auth/logout-all"}
+"""Ends the session of the caller; asked by the anonymous only."""
+
+
+async def caller(app: Harness, state: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers of somebody in this state, and ids that mean something to them, by the names of path parameters."""
+    target, company, unit = await app.signed_in(), uuid4(), uuid4()
+    await app.join(target, company, "MEMBER")
+    await app.join_unit(target, company, unit, "MEMBER")
+    ids = {"id": str(target.id), "userId": str(target.id), "companyId": str(company), "businessUnitId": str(unit)}
+    match state:
+        case "anonymous":
+            return {}, ids
+        case "moderator" | "superadmin":
+            who = await app.signed_in(global_role=f"PLATFORM_{state.upper()}")
+        case _:
+            who = await app.signed_in()
+    if state == "company-admin":
+        await app.join(who, company, "ADMIN")
+    headers = {**who.bearer, "x-org": str(company)}
+    if state == "superadmin":
+        headers["X-Internal-API-Key"] = app.env["INTERNAL_API_KEY"]
+    return headers, ids
+
+
+def fuzz(document: dict[str, Any], base_url: str, headers: dict[str, str], ids: dict[str, str], examples: int) -> int:
+    """Ask every operation; returns how many requests were sent.
+
+    Raises:
+        Exception: an answer that is none, or is not as described.
+    """
+    schema = schemathesis.openapi.from_dict(document)
+    asked = 0
+    choices = random.Random(1)
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if headers and operation.path in SPARED:
+            continue
+
+        @seed(20261122)
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def ask(case: Any) -> None:
+            nonlocal asked
+            asked += 1
+            known = {name: ids[name] for name in case.path_parameters or {} if name in ids}
+            if known and choices.random() < 0.6:
+                case.path_parameters = {**case.path_parameters, **known}
+            address = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+            started = time.monotonic()
+            response = case.call(base_url=base_url, headers={**headers, "X-Forwarded-For": address})
+            assert time.monotonic() - started < 10
+            if response.status_code != 501:
+                case.validate_response(response, checks=[not_a_server_error])
+            case.validate_response(response, checks=CHECKS)
+
+        ask()
+    return asked
+
+
+async def _run(app: Harness, state: str, examples: int) -> int:
+    document = (await app.http.get("/openapi.json")).json()
+    headers, ids = await caller(app, state)
+    return await asyncio.to_thread(fuzz, document, app.base_url, headers, ids, examples)
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_no_request_breaks_the_server_or_the_reference(app: Harness, state: str) -> None:
+    assert await _run(app, state, 12) > 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("state", STATES)
+async def test_a_hundred_thousand_requests_break_nothing(app: Harness, state: str) -> None:
+    assert await _run(app, state, 700) > 15000
