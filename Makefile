@@ -30,6 +30,9 @@ test: $(DEV_STAMP) ## run every test against real PostgreSQL, Redis and SMTP (AR
 test-long: $(DEV_STAMP) ## the long forms of races, faults and fuzzing
 	$(BIN)/pytest -m slow $(ARGS)
 
+timing: $(DEV_STAMP) ## report whether sign-in and reset take the same time for known and unknown addresses
+	$(BIN)/pytest server/tests/flows/test_timing.py -m slow -s $(ARGS)
+
 format: $(DEV_STAMP) ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
@@ -52,4 +55,4 @@ bench: $(DEV_STAMP) ## measure, each figure beside its limit from the same run
 clean: ## remove what the targets above built, keep .identry
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup run test test-long format check docs lock bench clean
+.PHONY: help setup run test test-long timing format check docs lock bench clean
