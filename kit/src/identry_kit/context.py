@@ -79,10 +79,11 @@ ANONYMOUS = Caller()
 class Request:
     """The record of one request. Mutable on purpose: inner layers fill in what outer ones write to the log.
 
-    `route` is the path template (`/users/{id}`), set by whoever routes. `fields` are extra fields of the log line.
+    `route` is the path template (`/users/{id}`), set by whoever routes. `fields` are extra fields of the log line,
+    `kept` is what inner layers keep for the length of the request; each key is a name of the layer's module.
     """
 
-    __slots__ = ("_fields", "_logger", "caller", "method", "path", "request_id", "route")
+    __slots__ = ("_fields", "_kept", "_logger", "caller", "method", "path", "request_id", "route")
 
     def __init__(self, request_id: str = "", caller: Caller = ANONYMOUS, *, method: str = "", path: str = "") -> None:
         self.request_id = request_id
@@ -91,6 +92,7 @@ class Request:
         self.path = path
         self.route = ""
         self._fields: dict[str, Any] | None = None
+        self._kept: dict[str, Any] | None = None
         self._logger: logging.Logger | logging.LoggerAdapter[Any] | None = None
 
     @property
@@ -99,6 +101,13 @@ class Request:
         if self._fields is None:
             self._fields = {}
         return self._fields
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What inner layers keep, made when first asked for."""
+        if self._kept is None:
+            self._kept = {}
+        return self._kept
 
     @property
     def has_fields(self) -> bool:

@@ -13,7 +13,7 @@ from faults.proxy import FaultProxy, Mode
 from harness import Servers
 
 from identry.core.db import Database, Duplicate, Unavailable
-from identry.core.turns import begin_request, end_request
+from identry_kit import context
 
 
 @pytest.fixture
@@ -83,8 +83,7 @@ async def test_who_waits_too_long_is_refused_and_the_next_is_served(db: Database
 
 async def test_waits_of_one_request_share_one_budget(db: Database) -> None:
     loop = asyncio.get_running_loop()
-    token = begin_request()
-    try:
+    with context.use():
         async with db.connection(), db.connection():
             async with db.connection():
                 started = loop.time()
@@ -94,8 +93,6 @@ async def test_waits_of_one_request_share_one_budget(db: Database) -> None:
                     await db.fetchval("SELECT 1")
                 assert loop.time() - started < 3.0, "not two patiences"
             assert await db.fetchval("SELECT 1") == 1, "an idle connection is no wait"
-    finally:
-        end_request(token)
 
 
 async def test_a_cancelled_waiter_takes_no_connection_with_it(db: Database) -> None:
@@ -219,13 +216,10 @@ async def test_an_unreachable_database_refuses_everybody_at_once(far: Database, 
 
 async def test_a_slow_database_ends_what_it_has_begun(far: Database, proxy: FaultProxy) -> None:
     proxy.set(Mode.DELAY, delay=0.15)
-    token = begin_request()
-    try:
+    with context.use():
         async with far.transaction() as tx:
             for number in range(5):  # 0.3 s each: more than its patience, but every statement makes progress
                 assert await tx.fetchval("SELECT $1::int", number) == number
-    finally:
-        end_request(token)
 
 
 async def test_too_many_waiters_are_refused_at_once(servers: Servers) -> None:
@@ -252,3 +246,6 @@ async def test_closing_refuses_who_waits_and_lets_the_others_end(servers: Server
     with pytest.raises(Unavailable):
         await db.fetchval("SELECT 1")
     assert db.size == (0, 0)
+    await db.open()
+    assert await db.fetchval("SELECT 1") == 1
+    await db.close()

@@ -250,7 +250,7 @@ def fields(**more: Any) -> dict[str, Any]:
 def test_a_request_s_line_carries_its_time_and_no_token_of_its_path() -> None:
     stream, seen = Log(), []
     token = secrets.token_urlsafe(32)
-    sink = observability.access_log(MovableClock(), lambda f: seen.append(f["status"]), stream=stream)
+    sink = observability.AccessLog(MovableClock(), lambda f: seen.append(f["status"]), stream=stream)
     sink(fields(path=f"/auth/invitations/{token}"))
     assert stream.only["path"] == "/auth/invitations/…"
     assert stream.only["level"] == "info"
@@ -261,27 +261,27 @@ def test_a_request_s_line_carries_its_time_and_no_token_of_its_path() -> None:
 
 def test_a_person_reads_a_short_line() -> None:
     stream = Log()
-    observability.access_log(MovableClock(), form="console", stream=stream)(fields())
+    observability.AccessLog(MovableClock(), form="console", stream=stream)(fields())
     assert stream.getvalue()[8:] == " GET    /health 200 0.25 ms  req-1\n"
 
 
 def test_above_info_requests_are_counted_and_not_written() -> None:
     stream, seen = Log(), []
-    observability.access_log(MovableClock(), seen.append, level="WARNING", stream=stream)(fields())
+    observability.AccessLog(MovableClock(), seen.append, level="WARNING", stream=stream)(fields())
     assert len(seen) == 1
     assert not stream.getvalue()
 
 
 def test_the_log_goes_to_standard_output_by_default(capsys: pytest.CaptureFixture[str]) -> None:
-    observability.access_log(MovableClock(), stream=sys.stdout)(fields())
+    observability.AccessLog(MovableClock(), stream=sys.stdout)(fields())
     assert json.loads(capsys.readouterr().out)["path"] == "/health"
 
 
 _WORKER = """
 import sys
 from identry.core.clock import SystemClock
-from identry.core.observability import access_log
-sink = access_log(SystemClock())
+from identry.core.observability import AccessLog
+sink = AccessLog(SystemClock())
 for number in range(3000):
     sink({"method": "GET", "path": "/" + sys.argv[1] * 30, "status": 200, "duration_ms": 1.0, "request_id": "x"})
 """

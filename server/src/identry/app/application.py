@@ -61,11 +61,12 @@ class Application:
         }
         origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
         router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
+        self._access_log = observability.AccessLog(
+            e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
+        )
         self._http: ASGIApp = standard_stack(
             e.tracing.requests(router) if e.tracing else router,
-            sink=observability.access_log(
-                e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
-            ),
+            sink=self._access_log,
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
             on_error=render,
@@ -101,6 +102,7 @@ class Application:
     async def _open(self, stack: AsyncExitStack) -> None:
         """PostgreSQL → Redis → Finance → keys, then the background work; undone in reverse at the end."""
         e = self.engines
+        stack.callback(self._access_log.flush)
         if e.tracing is not None:
             stack.push_async_callback(e.tracing.close)
         await e.db.open()

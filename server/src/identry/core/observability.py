@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from datetime import datetime
 from typing import Any, TextIO
 
 import msgspec
@@ -17,6 +16,7 @@ import structlog
 from structlog.typing import Processor
 
 from identry.core.clock import Clock
+from identry.core.loglines import ForMachines, Lines, for_people
 from identry.core.redaction import clean_path, hidden
 
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
@@ -95,43 +95,40 @@ class _ToStructlog(logging.Handler):
             )
 
 
-def access_log(
-    clock: Clock,
-    observe: Callable[[dict[str, Any]], None] = lambda _: None,
-    *,
-    level: str = "INFO",
-    form: str = "json",
-    stream: TextIO | None = None,
-) -> Callable[[dict[str, Any]], None]:
-    """A sink for the kit's request log: one line per request, encoded without the processors above.
+class AccessLog:
+    """The sink of the kit's request log: one line per request, encoded without the processors above.
 
     Its fields are the kit's own (no header, no body, no query string), so only a token in the path is to be hidden.
-    `observe` sees the same fields first (the metrics). Above INFO nothing is written. `form` as in `configure`.
-    """
-    if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
-        return observe
-    out = stream or sys.stdout
-    write, flush = out.write, out.flush
-    line = _for_machines if form == "json" else _for_people
 
-    def sink(fields: dict[str, Any]) -> None:
-        observe(fields)
+    Args:
+        observe: sees the same fields first (the metrics).
+        level: above INFO nothing is written.
+        form: as in `configure`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        observe: Callable[[dict[str, Any]], None] = lambda _: None,
+        *,
+        level: str = "INFO",
+        form: str = "json",
+        stream: TextIO | None = None,
+    ) -> None:
+        self._now = clock.timestamp
+        self._observe = observe
+        self._silent = logging.getLevelNamesMapping()[level.upper()] > logging.INFO
+        self._lines = Lines(stream or sys.stdout, ForMachines() if form == "json" else for_people)
+
+    def __call__(self, fields: dict[str, Any]) -> None:
+        """Count and write one request."""
+        self._observe(fields)
+        if self._silent:
+            return
         if len(fields["path"]) >= _LONG:
             fields["path"] = clean_path(fields["path"])
-        write(line(fields, clock.now()))
-        flush()  # one whole line for each write: it is there at once, and workers that share a pipe do not mix theirs
+        self._lines.add(fields, self._now())
 
-    return sink
-
-
-def _for_machines(fields: dict[str, Any], now: datetime) -> str:
-    fields["level"] = "info"
-    fields["timestamp"] = f"{now.isoformat(timespec='milliseconds')[:-6]}Z"
-    return _encode(fields).decode() + "\n"
-
-
-def _for_people(fields: dict[str, Any], now: datetime) -> str:
-    return (
-        f"{now:%H:%M:%S} {fields['method']:6} {fields['path']} {fields['status']} {fields['duration_ms']:g} ms"
-        f"  {fields['request_id']}\n"
-    )
+    def flush(self) -> None:
+        """Write what is still kept: the process is about to end."""
+        self._lines.flush()

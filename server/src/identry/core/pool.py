@@ -80,6 +80,7 @@ class Pool:
         self._closed = False
         self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
         connection = await self._connect()
+        self._closed = False
         self._all.add(connection)
         self.give(connection)
         for _ in range(self._min_size - 1):

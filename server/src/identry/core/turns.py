@@ -8,13 +8,13 @@ that a slow database ends what it has begun. Outside of a request each turn has 
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar, Token
 from typing import Any
 
 import asyncpg
 
 from identry.core.pool import Pool
 from identry_kit.apierror import ServiceUnavailable
+from identry_kit.context import current
 
 OUTAGES: tuple[type[BaseException], ...] = (
     OSError,  # refused, reset, no route, a full or closed pool; TimeoutError is one
@@ -30,6 +30,7 @@ OUTAGES: tuple[type[BaseException], ...] = (
 )
 
 _AT_LEAST = 0.5
+_LEFT = "identry.core.turns"
 
 
 class Unavailable(ServiceUnavailable):
@@ -48,28 +49,6 @@ def outage(error: BaseException) -> Unavailable | None:
     return Unavailable(type(error).__name__)
 
 
-class _Budget:
-    """What is left of the seconds that one request may spend on PostgreSQL; None: it has asked nothing yet."""
-
-    __slots__ = ("left",)
-
-    def __init__(self) -> None:
-        self.left: float | None = None
-
-
-_budget: ContextVar[_Budget | None] = ContextVar("identry.database_budget", default=None)
-
-
-def begin_request() -> Token[_Budget | None]:
-    """From here on, what is asked of PostgreSQL shares one budget of time; hand the token to `end_request`."""
-    return _budget.set(_Budget())
-
-
-def end_request(token: Token[_Budget | None]) -> None:
-    """The request is over."""
-    _budget.reset(token)
-
-
 class Turn:
     """A connection for one statement or one transaction, and the time it has.
 
@@ -78,15 +57,16 @@ class Turn:
         patience: seconds for the whole request.
     """
 
-    __slots__ = ("_budget", "_left", "_patience", "_pool", "_started", "_time")
+    __slots__ = ("_kept", "_left", "_patience", "_pool", "_started", "_time")
 
     def __init__(self, pool: Pool, patience: float) -> None:
         self._pool = pool
         self._patience = patience
         self._time = asyncio.get_running_loop().time
         self._started = self._time()
-        self._budget = budget = _budget.get()
-        self._left = patience if budget is None or budget.left is None else budget.left
+        request = current()
+        self._kept = None if request is None else request.kept
+        self._left = patience if self._kept is None else self._kept.get(_LEFT, patience)
 
     async def wait(self) -> Any:
         """A connection, when none is idle.
@@ -103,7 +83,7 @@ class Turn:
 
     def limit(self) -> float:
         """Seconds for the next statement."""
-        if self._budget is None:
+        if self._kept is None:
             return self._patience
         return max(self._left - (self._time() - self._started), _AT_LEAST)
 
@@ -128,5 +108,5 @@ class Turn:
             raise unavailable from error
 
     def _charge(self) -> None:
-        if self._budget is not None:
-            self._budget.left = self._left - (self._time() - self._started)
+        if self._kept is not None:
+            self._kept[_LEFT] = self._left - (self._time() - self._started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -84,8 +84,10 @@ class Answer(msgspec.Struct, frozen=True):
         data: what the envelope carries, or bytes sent as they are.
         status: replaces the operation's.
         headers: extra headers.
+        lines: extra headers, ready to be sent (lower case).
     """
 
     data: Any
     status: int | None = None
     headers: Mapping[str, str] | None = None
+    lines: Sequence[tuple[bytes, bytes]] = ()

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from identry.core.origin import Origin
-from identry.core.turns import begin_request, end_request
 from identry.web.call import Answer, Call, Receive, Scope, Send
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
@@ -63,24 +62,23 @@ class Endpoint:
         call = Call(scope, path, self._origin_of)
         if (record := current()) is not None:
             record.route = self.operation.path
-        token = begin_request()
-        try:
-            if self._check is not None:
-                await self._check(call)
-            if self._query is not None:
-                call.query = decode_query(self._query, scope["query_string"])
-            if self._body is not None:
-                _require_json(call)
-                call.body = decode_body(self._body, await read_body(receive))
-            reply = await self._handler(call)
-        finally:
-            end_request(token)
-        await self._send(send, reply, head=scope["method"] == "HEAD")
+        if self._check is not None:
+            await self._check(call)
+        if self._query is not None:
+            call.query = decode_query(self._query, scope["query_string"])
+        if self._body is not None:
+            _require_json(call)
+            call.body = decode_body(self._body, await read_body(receive))
+        start, body = self._answer(await self._handler(call))
+        await send(start)
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _send(self, send: Send, reply: Any, *, head: bool) -> None:
-        status, extra = self._status, None
+    def _answer(self, reply: Any) -> tuple[dict[str, Any], bytes]:
+        """The start of the answer, and its body."""
+        status, answer = self._status, None
         if isinstance(reply, Answer):
-            status, extra, reply = reply.status or status, reply.headers, reply.data
+            answer = reply
+            status, reply = answer.status or status, answer.data
         if isinstance(reply, bytes):
             body = reply
         elif self._enveloped:
@@ -89,10 +87,11 @@ class Endpoint:
             body = _encode(reply)
         headers = [] if status in _NO_BODY else [(b"content-type", self._media_type)]
         headers.append((b"content-length", b"%d" % len(body)))
-        if extra:
-            headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in extra.items()]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if head else body})
+        if answer is not None:
+            headers += answer.lines
+            if answer.headers:
+                headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+        return {"type": "http.response.start", "status": status, "headers": headers}, body
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -6,7 +6,7 @@ is what a handler serves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from re import Pattern
 from typing import Any
 from uuid import UUID
@@ -56,8 +56,8 @@ class Router:
             self._dynamic.append((pattern, convertors, methods))
         self._uuids = {path: _uuid_names(path) for path in dynamic}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the endpoint of the request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Run the endpoint of the request. (Hands its coroutine back instead of being one: a frame less to resume.)"""
         path = scope["path"]
         methods = self._static.get(path)
         params: dict[str, Any] = {}
@@ -66,7 +66,7 @@ class Router:
         endpoint = methods.get(scope["method"])
         if endpoint is None:
             raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(methods))})
-        await endpoint(scope, receive, send, params)
+        return endpoint(scope, receive, send, params)
 
     def _match(self, path: str) -> tuple[dict[str, Endpoint], dict[str, Any]]:
         for pattern, _, methods in self._dynamic:

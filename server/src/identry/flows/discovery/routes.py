@@ -34,10 +34,19 @@ class Jwks(msgspec.Struct, frozen=True):
 
 def operations(ring: KeyRing) -> list[Operation]:
     """The room's rows of the operation table."""
+    ready: dict[str, Answer] = {}  # the whole document, by its entity tag; never more than one
 
     async def jwks(call: Call) -> Answer:
-        status, headers, body = jwks_document(ring, call.header(b"if-none-match") or "")
-        return Answer(body, status=status, headers=headers)
+        asked = call.header(b"if-none-match")
+        if asked is None and (answer := ready.get(ring.jwks().etag)) is not None:
+            return answer
+        status, headers, body = jwks_document(ring, asked or "")
+        lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        answer = Answer(body, status=status, lines=lines)
+        if asked is None:
+            ready.clear()
+            ready[headers["ETag"]] = answer
+        return answer
 
     return [
         Operation(
