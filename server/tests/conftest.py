@@ -5,13 +5,16 @@ One PostgreSQL and one Redis serve the whole run; every test works with users an
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from harness import Harness, Servers, running
 from services.redis import RedisServer
 
+from identry.core import observability
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.migrate import migrate_up
 
@@ -25,6 +28,17 @@ def _loopback_only(self: socket.socket, address: object) -> None:
         if not (host.startswith("127.") or host in {"localhost", "::1"}):
             raise AssertionError(f"a test tried to reach {host}")
     _real_connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_in_production() -> None:
+    """Lines go through the processors of a real process: its redaction, and tracebacks without values."""
+    structlog.configure(
+        processors=observability.processors(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -149,6 +149,9 @@ def test_random_tokens_are_hidden_wherever_they_stand(log: Log, encoding: str, s
         ("{'newPassword': 'Tr0ub4dor'}", "Tr0ub4dor"),
         ("GET /cb?code=splxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj", "splxl"),
         ("{'code': '123456'}", "123456"),
+        ("hash=$argon2id$v=19$m=64,t=1,p=1$Njry1$8L8q7", "8L8q7"),
+        ("$2b$12$abcdefghijklmnopqrstuv", "abcdefgh"),
+        ("new row violates a check\nDETAIL:  Failing row contains (7, ada@example.com, x)\n", "ada@example.com"),
     ],
 )
 def test_secrets_in_known_clothes_are_hidden(text: str, secret: str) -> None:

@@ -45,32 +45,10 @@ def configure(
         stream: where lines go; standard output when None.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    out = stream or sys.stdout
-
-    def add_request_id(_logger: object, _method: str, event: Event) -> Event:
-        if "request_id" not in event and (current := request_id()):
-            event["request_id"] = current
-        return event
-
-    processors: list[Processor] = [
-        structlog.processors.add_log_level,
-        add_request_id,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        redact,
-    ]
-    if form == "json":
-        processors.append(lambda _l, _m, event: _encode(event).decode())
-    else:
-        processors.append(
-            structlog.dev.ConsoleRenderer(
-                colors=out.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-            )
-        )
     structlog.configure(
-        processors=processors,
+        processors=processors(form, request_id, colors=(stream or sys.stdout).isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -78,6 +56,31 @@ def configure(
     root.setLevel(max(threshold, logging.INFO))
     for noisy in ("httpx2", "httpcore2", "botocore", "boto3", "urllib3", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def processors(
+    form: str = "json", request_id: Callable[[], str] = lambda: "", *, colors: bool = False
+) -> list[Processor]:
+    """What every line passes through; tracebacks are plain, without the values of variables."""
+
+    def add_request_id(_logger: object, _method: str, event: Event) -> Event:
+        if "request_id" not in event and (current := request_id()):
+            event["request_id"] = current
+        return event
+
+    steps: list[Processor] = [
+        structlog.processors.add_log_level,
+        add_request_id,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    if form == "json":
+        steps.append(lambda _l, _m, event: _encode(event).decode())
+    else:
+        plain = structlog.dev.plain_traceback
+        steps.append(structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plain))
+    return steps
 
 
 class _ToStructlog(logging.Handler):

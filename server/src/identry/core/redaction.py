@@ -21,6 +21,8 @@ _SECRET_TEXT = re.compile(
     | (?<=://)[^/\s:@]*:[^/\s]+(?=@)                                           # user:password of a URL
     | (?<=Bearer\ )\S+ | (?<=Basic\ )\S+
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
+    | \$(?:argon2(?:id|i|d)|2[abxy]|scrypt|pbkdf2[a-z0-9-]*)\$[^\s'")]+          # a password hash
+    | (?<=DETAIL:)[^\n]*                                                        # PostgreSQL's, which quotes the row
     | (?<=[?&])(?:[a-z_]*token|code|state|password|[a-z_]*secret)=[^&\s"'#]+   # of a query string
     | (?<=["'])(?:[a-z_]*password|[a-z_]*token|[a-z_]*secret|code)["']\s*:\s*(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)
     """,

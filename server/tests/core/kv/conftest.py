@@ -50,6 +50,6 @@ async def kv(request: pytest.FixtureRequest, clock: MovableClock) -> AsyncIterat
     else:
         server = request.getfixturevalue("redis_servers")[request.param]
         server.flush()
-        engine = RedisKV(server.url, clock=clock)
+        engine = RedisKV(server.url, clock=clock, timeout=2)  # time-outs are tested elsewhere
     yield engine
     await engine.close()
