@@ -60,9 +60,9 @@ class Timeout:
 
     def begin(self, scope: Scope) -> Deadline:
         """Start the deadline of the request that the current task serves; `end` it in any case."""
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None, "an ASGI application runs in a task"
-        loop = task.get_loop()
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             alarm = self._alarm = _Alarm(loop)

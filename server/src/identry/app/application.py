@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -78,12 +79,15 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or run the lifespan."""
+        await self.serve(scope, receive, send)
+
+    def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """The same with a frame less, for servers that do not ask whether an application is a coroutine function."""
         if scope["type"] == "http":
-            await self._http(scope, receive, _closing(send) if self._draining else send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
+            return self._http(scope, receive, _closing(send) if self._draining else send)
+        if scope["type"] == "lifespan":
+            return self._lifespan(receive, send)
+        return _refuse(send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -130,6 +134,11 @@ class Application:
         if self.settings.metrics_dir is not None:
             self._figures.start(self.settings.metrics_dir)
             stack.push_async_callback(self._figures.stop)
+
+
+async def _refuse(send: Send) -> None:
+    """No WebSocket is served."""
+    await send({"type": "websocket.close", "code": 1000})
 
 
 def _closing(send: Send) -> Send:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Awaitable, Callable
 
 from identry import app
-from identry.app import Application
 from identry.core.unprivileged import end_with
+from identry_kit.apierror import Receive, Scope, Send
 
 
-def create() -> Application:
+def create() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The application. SIGUSR1 makes it drain; when the supervisor dies, however that happens, the worker ends too."""
     # Forked, we still have the supervisor's handlers. While starting there is nothing to drain.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -27,4 +28,4 @@ def create() -> Application:
     signal.signal(signal.SIGUSR2, orphaned)
     if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         end_with(parent.pid, signal.SIGUSR2)
-    return application
+    return application.serve

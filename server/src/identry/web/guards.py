@@ -43,7 +43,7 @@ class InternalKeyRequired(Unauthorized):
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _LIVE = f"""
     SELECT {sessions.ENDED} AS ended, s.amr, s.auth_time, {_USER}
-    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1
+    FROM {sessions.OF_USER}
 """  # noqa: S608 - constant column names
 
 

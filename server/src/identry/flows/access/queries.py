@@ -13,9 +13,8 @@ _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _GRANTS = ", ".join(f"m.{name}" for name in memberships.GRANT_COLUMNS.split(", "))
 _STANDING = f"""
     SELECT {sessions.ENDED} AS ended, s.amr, s.auth_time, m.role, {_GRANTS}, {_USER}
-    FROM sessions s JOIN users u ON u.id = s.user_id
+    FROM {sessions.OF_USER}
     LEFT JOIN company_memberships m ON m.user_id = u.id AND m.company_id = $3 AND m.is_active
-    WHERE s.id = $1
 """  # noqa: S608 - constant column names
 
 GRANT_COUNT = len(memberships.GRANT_COLUMNS.split(", "))

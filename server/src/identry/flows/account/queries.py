@@ -18,7 +18,7 @@ _MEMBERSHIPS = """
 """
 _ME = f"""
     SELECT {sessions.ENDED} AS ended, s.amr, s.auth_time, {_MEMBERSHIPS}, {_USER}
-    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1
+    FROM {sessions.OF_USER}
 """  # noqa: S608 - constant column names
 
 
