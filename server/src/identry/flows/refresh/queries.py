@@ -8,6 +8,7 @@ from uuid import UUID
 
 from identry.core.db import Executor
 from identry.records import audit as audit_log
+from identry.records import sessions
 
 # The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
 # "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
@@ -16,7 +17,7 @@ _ROTATE = f"""
         UPDATE sessions s
         SET refresh_token_hash = $3, refresh_generation = s.refresh_generation + 1, predecessor_hash = $2,
             successor_sealed = $4, rotated_at = $5
-        FROM users u
+        FROM (SELECT u.* FROM {sessions.OF_USER}) u
         WHERE s.id = $1 AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
           AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
           AND u.token_version = s.token_version
@@ -38,7 +39,7 @@ _REPEAT = f"""
                    AND u.token_version = s.token_version AS live,
                COALESCE(s.predecessor_hash = $2 AND s.successor_sealed IS NOT NULL
                         AND s.rotated_at > $4 AND s.rotated_at <= $5, false) AS in_grace
-        FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1
+        FROM {sessions.OF_USER}
     ), logged AS (
         {audit_log.INSERT}
         SELECT $6, $7, $8, $9, found.user_id, found.user_id, $10, $11, $12, $13, $14, $15, $16 FROM found
