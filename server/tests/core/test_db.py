@@ -215,10 +215,10 @@ async def test_an_unreachable_database_refuses_everybody_at_once(far: Database, 
 
 
 async def test_a_slow_database_ends_what_it_has_begun(far: Database, proxy: FaultProxy) -> None:
-    proxy.set(Mode.DELAY, delay=0.15)
+    proxy.set(Mode.DELAY, delay=0.08)
     with context.use():
         async with far.transaction() as tx:
-            for number in range(5):  # 0.3 s each: more than its patience, but every statement makes progress
+            for number in range(8):  # 0.16 s each: more than its patience in all, but every statement makes progress
                 assert await tx.fetchval("SELECT $1::int", number) == number
 
 
