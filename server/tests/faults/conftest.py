@@ -26,7 +26,8 @@ class Stage:
         fleet: starts more replicas.
         replicas: those that run.
         admin: a client with the superadmin's token, of the first replica.
-        people: addresses of users with `PASSWORD`.
+        people: addresses of users with `PASSWORD`, whose sessions end by logout alone: the books count them.
+        others: more of them, whose sessions may end in any way.
     """
 
     postgres: FragilePostgres
@@ -37,6 +38,7 @@ class Stage:
     replicas: list[Replica]
     admin: httpx2.AsyncClient
     people: list[str]
+    others: list[str]
 
     @property
     def direct(self) -> dict[str, str]:
@@ -72,8 +74,8 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
                 assert reply.status_code == 200, reply.text
                 token = reply.json()["data"]["accessToken"]
                 admin.headers["Authorization"] = f"Bearer {token}"
-                made = await people(admin, token, 12, PASSWORD)
-                yield Stage(postgres, redis, to_postgres, to_redis, servers, replicas, admin, made)
+                made = await people(admin, token, 18, PASSWORD)
+                yield Stage(postgres, redis, to_postgres, to_redis, servers, replicas, admin, made[:12], made[12:])
     finally:
         redis.resume() if redis._process else None
         redis.stop()

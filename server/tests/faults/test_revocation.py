@@ -17,7 +17,7 @@ async def test_an_end_on_one_server_is_seen_by_the_other_at_once(stage: Stage) -
     a, b = (httpx2.AsyncClient(base_url=replica.base_url, timeout=20) for replica in stage.replicas)
     async with a, b:
         for number in range(ROUNDS):
-            tokens = await signed_in(a, stage.people[number % len(stage.people)])
+            tokens = await signed_in(a, stage.others[number % len(stage.others)])
             assert (await b.get("/auth/me", headers=bearer(tokens))).status_code == 200
             stale: list[int] = []
             over = asyncio.Event()
