@@ -7,6 +7,8 @@ python=${PYTHON:-python3}
     echo "Identry needs Python 3.11 or newer; '$python' is $("$python" --version 2>&1). Set PYTHON=/path/to/python3." >&2
     exit 1
 }
+# What an earlier run was interrupted in may hold half a package, which pip cannot repair: begin again.
+[ ! -e .venv/.unfinished ] || rm -rf .venv
 [ -x .venv/bin/python ] || {
     echo "Setting up .venv (once) …"
     "$python" -m venv .venv || {
@@ -15,5 +17,7 @@ python=${PYTHON:-python3}
         exit 1
     }
 }
+touch .venv/.unfinished
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r "$lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./kit -e ./server
+rm .venv/.unfinished

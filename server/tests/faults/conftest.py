@@ -43,7 +43,7 @@ class Stage:
     @property
     def direct(self) -> dict[str, str]:
         """Settings of a server that asks the engines themselves: the proxies share this process with the crowd."""
-        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url}
+        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url, "REDIS_TIMEOUT": "2s"}
 
     def crowd(self, size: int = 12) -> Crowd:
         """That many people, ready to work on both replicas in turn."""

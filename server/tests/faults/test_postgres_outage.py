@@ -12,6 +12,7 @@ import asyncpg
 import httpx2
 import pytest
 
+from faults import ROOM
 from faults.conftest import Stage
 from faults.journal import Journal
 from faults.ledger import half_done, lost
@@ -122,8 +123,16 @@ async def probing(stage: Stage) -> AsyncIterator[Probes]:
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'identry%' AND wait_event_type = 'Lock'"
 
 
-async def connections_in_use_at_once(stage: Stage) -> int:
-    """How many statements the two servers can have under way: asked while a lock keeps every one of them waiting."""
+async def all_connections_work(stage: Stage) -> bool:
+    """Whether both servers come to have as many statements under way as their pools have places."""
+    for _ in range(5):  # each attempt lasts as long as the servers' patience: time to open them all, or only some
+        if await _connections_in_use_at_once(stage) == 2 * POOL:
+            return True
+    return False
+
+
+async def _connections_in_use_at_once(stage: Stage) -> int:
+    """How many statements the servers have under way while a lock keeps every one of them waiting."""
     blocker = await asyncpg.connect(stage.postgres.url)
     watcher = await asyncpg.connect(stage.postgres.url)
     token = stage.admin.headers["Authorization"]
@@ -155,35 +164,35 @@ async def _all_served(journal: Journal, deadline: float) -> float:
             return began
 
 
-async def run_through(stage: Stage, fault: Fault) -> None:
-    """The whole of it: load, fault, recovery, the books."""
+async def run_through(stage: Stage, fault: Fault, room: float = 1.0) -> None:
+    """The whole of it: load, fault, recovery, the books. Seconds are allowed `room` times as many."""
     crowd = stage.crowd()
     async with probing(stage) as probes, crowd.at_work() as journal:
         await asyncio.sleep(1.0)
         hurt_at = time.monotonic()
         await fault(stage)
         healed_at = time.monotonic()
-        served_again = await _all_served(journal, healed_at + RECOVERY)
+        served_again = await _all_served(journal, healed_at + RECOVERY * room)
 
     assert not journal.wrong(503), journal.wrong(503)[:5]
     refused = [answer for answer in journal.answers if answer.status == 503]
     assert all(answer.retry_after for answer in refused)
-    assert max(answer.seconds for answer in journal.answers) < 5.0 + 2 * probes.pause
-    assert max((answer.seconds for answer in refused), default=0) < 2.0 + BUSY + 2 * probes.pause
-    assert served_again <= healed_at + RECOVERY, "not back in time"
+    assert max(answer.seconds for answer in journal.answers) < 5.0 * room + 2 * probes.pause
+    assert max((answer.seconds for answer in refused), default=0) < (2.0 + BUSY) * room + 2 * probes.pause
+    assert served_again <= healed_at + RECOVERY * room, "not back in time"
     assert {status for _, _, status in probes.health} == {200}
     if fault in {_killed, _frozen, _black_hole, _unreachable}:
         within = [status for asked, at, status in probes.ready if hurt_at + 0.3 < asked and at < healed_at]
         assert set(within) <= {503}, "ready although PostgreSQL is away"
     assert {status for asked, _, status in probes.ready if asked > served_again} == {200}
-    assert await connections_in_use_at_once(stage) == 2 * POOL
+    assert await all_connections_work(stage)
     assert not await lost(journal, stage.people, stage.postgres)
     assert not await half_done(stage.people, stage.postgres)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_an_outage_is_a_503_and_nothing_else(stage: Stage, name: str) -> None:
-    await run_through(stage, FAULTS[name])
+    await run_through(stage, FAULTS[name], ROOM)
 
 
 @pytest.mark.slow

@@ -11,11 +11,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from faults import ROOM
 from faults.conftest import Stage
 from faults.proxy import Mode
 from faults.replicas import PASSWORD, Replica
 
-RECOVERY = 5.0
+RECOVERY = 5.0 * ROOM
 SLOW = 1.5
 """Seconds that an answer may take on a busy machine; the engine itself gives up on Redis within 0.2."""
 

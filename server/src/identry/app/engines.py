@@ -186,7 +186,11 @@ def _kv(settings: Settings, clock: Clock) -> KV:
         return MemoryKV(clock)
     from identry.core.kv.redis import RedisKV  # the driver is loaded only where it is used
 
-    return RedisKV(settings.redis_url.reveal(), clock=None if isinstance(clock, SystemClock) else clock)
+    return RedisKV(
+        settings.redis_url.reveal(),
+        timeout=settings.redis_timeout.total_seconds(),
+        clock=None if isinstance(clock, SystemClock) else clock,
+    )
 
 
 def _core(settings: Settings) -> JsonClient | None:

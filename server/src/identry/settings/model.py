@@ -88,6 +88,11 @@ class Settings:
         shown_default="development: an in-process stand-in for one worker",
         secret=True,
     )
+    redis_timeout: timedelta = _data(
+        "200ms",
+        v.duration("10ms", "10s"),
+        "How long one command may take, connecting included; a Redis that is slower counts as away.",
+    )
     session_retention: timedelta = _data(
         "720h", v.duration("1h", "87600h"), "How long ended sessions stay on record before they are dropped."
     )

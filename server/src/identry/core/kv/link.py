@@ -23,6 +23,10 @@ FAULTS = (RedisError, OSError, TimeoutError)
 Argument = str | bytes | int | float
 
 
+_BREATHS = 4
+"""Turns of the event loop between a reply that lies in the socket and the one who waits for it."""
+
+
 class Busy(Exception):
     """Too many commands wait for their replies already."""
 
@@ -108,7 +112,11 @@ class Link:
                 await self._connection.send_packed_command(packed, check_health=False)
                 await asyncio.shield(reply)
         except TimeoutError as error:
-            # After a stall of the event loop the reply has been read in the same breath as the deadline fired.
+            # After a stall of the event loop the deadline fires first, and what has arrived meanwhile is read after it.
+            for _ in range(_BREATHS):
+                if reply.done():
+                    break
+                await asyncio.sleep(0)
             if not reply.done():
                 self.fail(error)
                 raise
