@@ -25,7 +25,8 @@ run: $(RUN_STAMP) ## start Identry for development (ARGS="--port 4000" passes fl
 	@exec $(BIN)/identry dev $(ARGS)
 
 test: $(DEV_STAMP) ## run every test against real PostgreSQL, Redis and SMTP (ARGS="-k login" narrows)
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(BIN)/pytest -m "not slow and not alone" -n logical --maxprocesses 4 --dist loadfile $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m "not slow and alone" $(ARGS) || [ $$? -eq 5 ]
 
 test-long: $(DEV_STAMP) ## the long forms of races, faults and fuzzing
 	$(BIN)/pytest -m slow $(ARGS)

@@ -18,6 +18,17 @@ python=${PYTHON:-python3}
     }
 }
 touch .venv/.unfinished
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r "$lock"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./kit -e ./server
+
+pip() { .venv/bin/python -m pip "$@" --quiet --disable-pip-version-check; }
+
+# uv installs in seconds what takes pip more than a minute. It reads none of pip's settings: an index of one's own is
+# handed on, and whatever else keeps uv from its work, pip does it.
+with_uv() {
+    index=$(pip config list | sed -n "s/^[^']*[.]index-url='\(.*\)'$/\1/p" | tail -n 1)
+    pip install --require-hashes -r requirements-uv.lock &&
+        .venv/bin/uv pip install --quiet --python .venv/bin/python ${index:+--default-index "$index"} --require-hashes -r "$lock"
+}
+
+with_uv 2>/dev/null || pip install --no-compile --require-hashes -r "$lock"
+pip install --no-deps --no-build-isolation -e ./kit -e ./server
 rm .venv/.unfinished

@@ -16,6 +16,8 @@ from faults.conftest import Stage
 from faults.journal import Crowd
 from faults.replicas import PASSWORD, until_ready
 
+pytestmark = pytest.mark.alone
+
 
 async def restart_over_and_over(stage: Stage, times: int, room: float = 1.0) -> None:
     replicas = [stage.fleet.launch(**stage.direct) for _ in range(2)]

@@ -17,6 +17,8 @@ from faults.proxy import Mode
 from faults.replicas import MACHINE_KEY, PASSWORD
 from faults.test_redis_outage import bearer, signed_in
 
+pytestmark = pytest.mark.alone
+
 MACHINE = {"X-Internal-API-Key": MACHINE_KEY}
 
 

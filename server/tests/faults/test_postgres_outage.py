@@ -18,6 +18,8 @@ from faults.journal import Journal
 from faults.ledger import half_done, lost
 from faults.proxy import Mode
 
+pytestmark = pytest.mark.alone
+
 POOL = 8
 OUTAGE = 3.0
 BUSY = 0.5

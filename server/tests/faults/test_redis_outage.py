@@ -16,6 +16,8 @@ from faults.conftest import Stage
 from faults.proxy import Mode
 from faults.replicas import PASSWORD, Replica
 
+pytestmark = pytest.mark.alone
+
 RECOVERY = 5.0 * ROOM
 SLOW = 1.5
 """Seconds that an answer may take on a busy machine; the engine itself gives up on Redis within 0.2."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import httpx2
+import pytest
 
 from faults.conftest import Stage
 from faults.replicas import MACHINE_KEY
 from faults.test_redis_outage import bearer, signed_in
+
+pytestmark = pytest.mark.alone
 
 ROUNDS = 25
 

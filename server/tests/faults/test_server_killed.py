@@ -15,6 +15,8 @@ from faults.journal import NO_ANSWER, Crowd
 from faults.ledger import half_done, lost
 from faults.replicas import PASSWORD, Replica, until_ready
 
+pytestmark = pytest.mark.alone
+
 
 def kill(replica: Replica) -> None:
     """SIGKILL to the supervisor and every worker."""

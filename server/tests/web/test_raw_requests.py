@@ -34,7 +34,7 @@ async def server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def exchange(server: Replica, *chunks: bytes, patience: float = 10.0) -> bytes:
-    """What came back until the server closed, or said nothing for a second after its answer."""
+    """What came back until the server closed, or said nothing more after a whole answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     answer = b""
     with contextlib.suppress(ConnectionError):
@@ -43,10 +43,16 @@ async def exchange(server: Replica, *chunks: bytes, patience: float = 10.0) -> b
             await writer.drain()
     with contextlib.suppress(TimeoutError, ConnectionError):
         async with asyncio.timeout(patience):
-            while part := await asyncio.wait_for(reader.read(65536), 1.0 if answer else patience):
+            while part := await asyncio.wait_for(reader.read(65536), 0.3 if _whole(answer) else patience):
                 answer += part
     writer.transport.abort()
     return answer
+
+
+def _whole(answer: bytes) -> bool:
+    head, found, body = answer.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+    return bool(found) and len(body) >= int(length or 0)
 
 
 def status(answer: bytes) -> int:

@@ -22,6 +22,8 @@ from identry.core.kv import KVUnavailable
 from identry.core.kv.breaker import Breaker
 from identry.core.kv.redis import RedisKV
 
+pytestmark = pytest.mark.alone
+
 
 @asynccontextmanager
 async def engine(port: int, **options) -> AsyncIterator[RedisKV]:
