@@ -28,6 +28,7 @@ from identry.cli.granian_options import options
 
 _URL = "BENCH_LIMITS_URL"
 ROWS = 10_000
+_TOKEN = "x" * 91
 
 
 async def hello(_request: Request) -> PlainTextResponse:
@@ -56,7 +57,8 @@ async def sign_and_commit(request: Request) -> JSONResponse:
         "UPDATE bench_rows SET n = n + 1 WHERE id = $1 RETURNING id, n", _random_id()
     )
     signature = request.app.state.key.sign(b"x" * 400, padding.PKCS1v15(), hashes.SHA256())
-    return JSONResponse({"id": str(row["id"]), "n": row["n"], "signature": signature.hex()})
+    # Of the shape that the driver reads the next token from: it does the same for both sides.
+    return JSONResponse({"data": {"id": str(row["id"]), "refreshToken": _TOKEN, "signature": signature.hex()}})
 
 
 def _random_id() -> UUID:

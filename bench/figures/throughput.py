@@ -112,7 +112,7 @@ def _refresh(
         tokens = [person.refresh_token for person in asyncio.run(world.people(url, 400))]
         return drive(ours, Load("POST", "/auth/refresh", bodies=tokens, chain=True), seconds=seconds)
 
-    limit = Load("POST", "/sign-and-commit", bodies=[json.dumps({"refreshToken": "x" * 90})])
+    limit = Load("POST", "/sign-and-commit", bodies=["x" * 91] * 400, chain=True)
     first, second = _pair(chained, lambda: drive(bare_side, limit, seconds=seconds), rounds)
     title = "/auth/refresh : RSA signature + UPDATE"
     return [rates(title, median_of(first), median_of(second), 0.7, _noted(note, first, second))]

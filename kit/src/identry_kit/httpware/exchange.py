@@ -72,8 +72,8 @@ class Exchange:
         names = self._names
         for header in own:
             if header[0] in names:
-                present = [other[0] for other in own if other[0] in names]
-                return [*own, *[line for line in self._lines if line[0] not in present]]
+                sent = {name for name, _ in own}
+                return [*own, *[line for line in self._lines if line[0] not in sent]]
         return [*own, *self._lines]
 
     async def _send_refusal(self) -> None:

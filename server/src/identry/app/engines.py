@@ -48,6 +48,7 @@ class Engines:
     marks: RevocationMarks
     login_limiter: Limiter
     limiter: Limiter
+    worker_limiter: Limiter
     entitlements: Entitlements
     core: JsonClient | None
     passwords: Passwords
@@ -76,7 +77,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         max_size=settings.db_pool_size,
         on_statement=tracing.statement if tracing else None,
     )
-    kv, fallback = _kv(settings, clock), MemoryKV(clock)
+    kv, fallback, of_this_worker = _kv(settings, clock), MemoryKV(clock), MemoryKV(clock)
     core = _core(settings)
     catalogue = Catalogue.load(settings.entitlements_file)
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
@@ -97,6 +98,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
         login_limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=fallback),
         limiter=Limiter(kv, fail_closed=False, fallback=fallback),
+        worker_limiter=Limiter(of_this_worker, fail_closed=False, fallback=of_this_worker),
         entitlements=CoreEntitlements(core, settings.core_url, kv, clock, catalogue)
         if core
         else BuiltInPlans(db, catalogue),

@@ -6,6 +6,7 @@ Nothing in here raises on what a client sent, and nothing asks DNS.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,10 +66,10 @@ def address_bucket(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        ip = IPv6Address(address)
-    except ValueError:
+        network = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8]
+    except (OSError, ValueError):
         return address
-    return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
+    return socket.inet_ntop(socket.AF_INET6, network + bytes(8)) + "/64"
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

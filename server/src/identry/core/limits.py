@@ -49,7 +49,7 @@ RESET_REQUEST_EMAIL = Limit("reset-request-email", 5, HOUR)
 RESET_CONFIRM = Limit("reset-confirm", 30, MINUTE)
 """Per client address."""
 REFRESH = Limit("refresh", 60, MINUTE)
-"""Per client address."""
+"""Per client address and worker: it guards work, not a secret that could be guessed (decision 0042)."""
 MFA_VERIFY = Limit("mfa-verify", 30, MINUTE)
 """Per client address."""
 ACCEPT_INVITATION = Limit("accept-invitation", 30, MINUTE)

@@ -77,6 +77,23 @@ class Call:
         return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
 
 
+class Ready:
+    """A whole answer that is made once and sent as it is, to everybody who asks.
+
+    Args:
+        body: its bytes.
+        media_type: its `Content-Type`.
+        headers: further headers, ready to be sent (lower case).
+    """
+
+    __slots__ = ("body", "start")
+
+    def __init__(self, body: bytes, media_type: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        lines = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), *headers]
+        self.start = {"type": "http.response.start", "status": 200, "headers": lines}
+        self.body = body
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A reply that needs more than the operation's status and JSON body.
 

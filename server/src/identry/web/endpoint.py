@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from identry.core.origin import Origin
-from identry.web.call import Answer, Call, Receive, Scope, Send
+from identry.web.call import Answer, Call, Ready, Receive, Scope, Send
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.validation import decode_body, decode_query
@@ -69,7 +69,8 @@ class Endpoint:
         if self._body is not None:
             _require_json(call)
             call.body = decode_body(self._body, await read_body(receive))
-        start, body = self._answer(await self._handler(call))
+        reply = await self._handler(call)
+        start, body = (reply.start, reply.body) if type(reply) is Ready else self._answer(reply)
         await send(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

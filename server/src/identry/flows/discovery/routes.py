@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from identry.flows.discovery.service import jwks_document
-from identry.records.keys import KeyRing
-from identry.web.call import Answer, Call
+from identry.records.keys import JwkSet, KeyRing
+from identry.web.call import Answer, Call, Ready
 from identry.web.operations import Operation
 
 
@@ -34,19 +34,20 @@ class Jwks(msgspec.Struct, frozen=True):
 
 def operations(ring: KeyRing) -> list[Operation]:
     """The room's rows of the operation table."""
-    ready: dict[str, Answer] = {}  # the whole document, by its entity tag; never more than one
+    made_of: JwkSet | None = None
+    ready: Ready
 
-    async def jwks(call: Call) -> Answer:
-        asked = call.header(b"if-none-match")
-        if asked is None and (answer := ready.get(ring.jwks().etag)) is not None:
-            return answer
-        status, headers, body = jwks_document(ring, asked or "")
-        lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        answer = Answer(body, status=status, lines=lines)
-        if asked is None:
-            ready.clear()
-            ready[headers["ETag"]] = answer
-        return answer
+    async def jwks(call: Call) -> Answer | Ready:
+        nonlocal made_of, ready
+        if (asked := call.header(b"if-none-match")) is not None:
+            status, headers, body = jwks_document(ring, asked)
+            return Answer(body, status=status, headers=headers)
+        published = ring.jwks()
+        if published is not made_of:
+            _, headers, body = jwks_document(ring)
+            lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+            made_of, ready = published, Ready(body, "application/json", lines)
+        return ready
 
     return [
         Operation(

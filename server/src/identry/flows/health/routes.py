@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from identry.web.call import Call
+from identry.web.call import Call, Ready
 from identry.web.operations import Operation
 from identry_kit.apierror import ServiceUnavailable
 
@@ -42,9 +42,9 @@ def operations(checks: Mapping[str, Check | None], draining: Callable[[], bool])
         checks: name → a call that raises when the dependency is down; None: not configured.
         draining: whether the process was asked to stop, so that load balancers look elsewhere.
     """
-    alive = Health()
+    alive = Ready(b'{"success":true,"data":%s}' % msgspec.json.encode(Health()), "application/json")
 
-    async def health(_call: Call) -> Health:
+    async def health(_call: Call) -> Ready:
         return alive
 
     async def ready(_call: Call) -> Readiness:
