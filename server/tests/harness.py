@@ -172,9 +172,10 @@ class Harness:
 
     async def mails(self, to: str) -> list[dict[str, Any]]:
         """Mail captured for an address, newest first, as `/dev/mail.json` shows it."""
-        reply = await self.http.get("/dev/mail.json")
+        reply = await self.http.get("/dev/mail.json", params={"to": to})
         assert reply.status_code == 200, reply.text
-        return [mail for mail in reply.json() if mail["to"] == to]
+        mails: list[dict[str, Any]] = reply.json()
+        return mails
 
 
 BASE_ENV = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from harness import Harness
 
 from identry.core.clock import MovableClock
 from identry.core.db import Database
@@ -138,6 +139,15 @@ async def test_mail_stays_readable_when_the_mailbox_transport_has_taken_it(
     await reset("bob@example.org")
     await Sender(db, NullTransport(), **options).send_due()
     assert [mail["to"] for mail in json.loads((await get("/dev/mail.json"))[2])] == ["ada@example.org"]
+
+
+async def test_the_json_can_be_asked_for_one_address(app: Harness) -> None:
+    people = [await app.make_user() for _ in range(2)]
+    for person in people:
+        assert (await app.http.post("/auth/password-reset/request", json={"email": person.email})).status_code == 200
+    for person in people:
+        assert [mail["to"] for mail in await app.mails(person.email)] == [person.email]
+    assert await app.mails("nobody@example.org") == []
 
 
 async def test_an_empty_mailbox_says_how_mail_gets_there(get: Get) -> None:

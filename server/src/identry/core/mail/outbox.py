@@ -182,12 +182,13 @@ class Outbox:
         age = (self._clock.now() - row["oldest"]).total_seconds() if row["oldest"] else 0.0
         return OutboxStats(queued=row["queued"], oldest_seconds=max(age, 0.0))
 
-    async def newest(self, db: Executor, *, limit: int) -> list[MailRow]:
-        """The newest rows first, whatever their state (development mailbox)."""
+    async def newest(self, db: Executor, *, limit: int, to: str | None = None) -> list[MailRow]:
+        """The newest rows first, whatever their state, all or those to one address (development mailbox)."""
         rows = await db.fetch(
             "SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at, last_error,"
-            " created_at FROM mail_outbox ORDER BY id DESC LIMIT $1",
+            " created_at FROM mail_outbox WHERE $2::text IS NULL OR recipient = $2 ORDER BY id DESC LIMIT $1",
             limit,
+            to,
         )
         return [_row(row) for row in rows]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from identry.flows.dev.pages import PREVIEW_HEADERS, mailbox_page, preview
 from identry.flows.dev.service import CapturedMail, Mailbox, NoSuchMail
 from identry.web.call import Answer, Call
@@ -11,11 +13,18 @@ _HTML = "text/html; charset=utf-8"
 _TAG = "Development"
 
 
+class MailQuery(msgspec.Struct):
+    """Which mail."""
+
+    to: str | None = None
+
+
 def operations(mailbox: Mailbox) -> list[Operation]:
     """The room's rows of the operation table; the caller mounts them only when `APP_ENV` is development."""
 
-    async def listing(_call: Call) -> list[CapturedMail]:
-        return await mailbox.newest()
+    async def listing(call: Call) -> list[CapturedMail]:
+        query: MailQuery = call.query
+        return await mailbox.newest(to=query.to)
 
     async def index(_call: Call) -> Answer:
         html, headers = mailbox_page(await mailbox.newest())
@@ -36,6 +45,7 @@ def operations(mailbox: Mailbox) -> list[Operation]:
             listing,
             "Captured mail, newest first",
             tag=_TAG,
+            query=MailQuery,
             reply=list[CapturedMail],
             enveloped=False,
             hidden=True,

@@ -45,9 +45,9 @@ class Mailbox:
         self._outbox = outbox
         self._renderer = renderer
 
-    async def newest(self, limit: int = 200) -> list[CapturedMail]:
-        """The captured mail, newest first; rows whose content is erased are left out."""
-        rows = await self._outbox.newest(self._db, limit=limit)
+    async def newest(self, limit: int = 200, *, to: str | None = None) -> list[CapturedMail]:
+        """The captured mail, newest first, all or that to one address; rows whose content is erased are left out."""
+        rows = await self._outbox.newest(self._db, limit=limit, to=to)
         return [self._show(row) for row in rows if row.payload_encrypted is not None]
 
     async def get(self, mail_id: UUID) -> CapturedMail:
