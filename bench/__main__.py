@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 
 from bench import table
-from bench.figures import throughput
+from bench.figures import flood, footprint, micro, scale, throughput
 from bench.world import world
 
-_OTHERS: tuple[str, ...] = ()
-NAMES = (*throughput.NAMES, *_OTHERS)
+NAMES = (*throughput.NAMES, "flood", "footprint", "micro", "scale")
 
 
 def main() -> None:
@@ -31,6 +30,14 @@ def main() -> None:
         if names & set(throughput.NAMES):
             url = throughput.base(here)
             rows += throughput.measure(here, url, names, rounds=rounds, seconds=seconds)
+        if "flood" in names:
+            rows += flood.measure(here, seconds=5 * seconds)
+        if "footprint" in names:
+            rows += footprint.measure(here, rounds=rounds, seconds=seconds)
+        if "micro" in names:
+            rows += micro.measure(here)
+        if "scale" in names:
+            rows += scale.measure(here, rounds=rounds, seconds=seconds)
     table.show(rows)
     if given.markdown:
         table.write(rows, given.markdown)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from statistics import median
 from time import perf_counter
 
@@ -23,6 +24,7 @@ from identry.core.passwords import argon
 LOGINS = 4000
 
 
+@cache
 def base(world: World) -> str:
     """The small database, made once."""
     url = asyncio.run(world.database("bench_small", users=10_000, sessions=50_000, params=REAL))
