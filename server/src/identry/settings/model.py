@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from datetime import timedelta
 from pathlib import Path
 
+from identry.core.cores import usable_cores
 from identry.settings import values as v
 from identry.settings.variables import group
 
@@ -273,7 +273,7 @@ class Settings:
     @property
     def hashing_threads(self) -> int:
         """How many passwords one worker hashes at once."""
-        return self.hash_threads or max(1, (os.cpu_count() or 1) // self.workers)
+        return self.hash_threads or max(1, usable_cores() // self.workers)
 
     @property
     def hashing_queue(self) -> int:
