@@ -37,6 +37,7 @@ __all__ = [
     "logger",
     "raw_jwt",
     "request_id",
+    "scopes",
     "service_app",
     "tenant_id",
     "tenant_id_str",
@@ -70,6 +71,7 @@ class Caller:
     auth_time: int = 0
     amr: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
     raw_token: str = field(default="", repr=False)
 
 
@@ -263,6 +265,11 @@ def amr() -> tuple[str, ...]:
 def audiences() -> tuple[str, ...]:
     """For whom the token was made."""
     return caller().audiences
+
+
+def scopes() -> frozenset[str]:
+    """What the token was made for (OAuth 2.0 scopes, RFC 6749 §3.3)."""
+    return caller().scopes
 
 
 def is_service() -> bool:

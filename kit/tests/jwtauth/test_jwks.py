@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,14 @@ RECIPES = [
     "500", "404", "redirect", "permanent redirect", "not JSON", "not a set", "deep", "no keys", "no usable key",
     "empty", "too large", "endless", "compressed", "cut off", "reset", "garbage", "silence", "drip",
 ]  # fmt: skip
+
+
+async def fetched(cache: JWKSCache) -> bool:
+    """Wait for the fetch under way, and how it ended."""
+    before = cache.fetches
+    done = await cache.refresh()
+    assert cache.fetches <= before + 1
+    return done
 
 
 class TestStates:
@@ -31,7 +40,9 @@ class TestStates:
         clock.advance(1)
         assert cache.peek("rs256") is None
         assert await cache.get("rs256")
+        assert await fetched(cache)
         assert issuer.requests == 2
+        assert cache.peek("rs256")
 
     async def test_an_unknown_key_causes_a_fetch_that_may_bring_it(
         self, cache: JWKSCache, issuer: Any, signer: Any, clock: Any
@@ -84,8 +95,19 @@ class TestStates:
         await cache.get("rs256")
         issuer.keys = [signer.jwk(signer.other_rsa, "new")]
         clock.advance(3601)
+        assert await cache.get("rs256"), "nobody waits at expiry"
+        assert await fetched(cache)
         assert await cache.get("rs256") is None
         assert await cache.get("new")
+
+    async def test_after_two_hours_without_an_attempt_a_stale_key_serves_nobody_before_the_fetch(
+        self, cache: JWKSCache, issuer: Any, signer: Any, clock: Any
+    ) -> None:
+        await cache.get("rs256")
+        issuer.keys = [signer.jwk(signer.other_rsa, "new")]
+        clock.advance(7201)
+        assert await cache.get("rs256") is None
+        assert issuer.requests == 2
 
     async def test_random_kids_cost_one_fetch_per_fifteen_seconds(
         self, cache: JWKSCache, issuer: Any, clock: Any
@@ -115,7 +137,9 @@ class TestFaults:
             monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.1)
         clock.advance(3601)
         assert await cache.get("rs256")
+        assert not await fetched(cache)
         assert issuer.requests == 2, "a redirect is not followed"
+        assert cache.failures == 1
         assert "fetching keys" in caplog.text
         assert cache.stale_uses == 1
         assert cache.age == 3601
@@ -127,11 +151,17 @@ class TestFaults:
         for kid in ("rs256", "unknown"):
             with pytest.raises(KeysUnavailable):
                 await cache.get(kid)
+        assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+        clock.advance(16)
+        with pytest.raises(KeysUnavailable):
+            await cache.get("rs256")
+        assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR][0].count("too old")
         issuer.recipe = "good"
         monkeypatch.undo()
         clock.advance(16)
         assert await cache.get("rs256")
         assert cache.peek("rs256")
+        assert cache.failures == 0
 
     @pytest.mark.parametrize("recipe", ["500", "reset", "no keys"])
     async def test_a_cold_start_without_keys_cannot_tell(
@@ -145,6 +175,24 @@ class TestFaults:
         issuer.recipe = "good"
         clock.advance(16)
         assert await cache.get("rs256")
+
+    async def test_a_cold_start_may_be_told_to_be_a_401(
+        self, issuer: Any, signer: Any, clock: Any, make_verifier: Callable[..., Verifier]
+    ) -> None:
+        issuer.recipe = "500"
+        cache = JWKSCache(issuer.url, clock=clock, cold_start_401=True)
+        verifier = make_verifier(keys=cache)
+        for _ in range(3):
+            with pytest.raises(InvalidToken, match="unknown key"):
+                await verifier.verify(signer.mint(exp=clock() + 200_000))
+        issuer.recipe = "good"
+        clock.advance(16)
+        assert await verifier.verify(signer.mint(exp=clock() + 200_000))
+        issuer.recipe = "500"
+        clock.advance(24 * 3600 + 1)
+        with pytest.raises(KeysUnavailable):
+            await cache.get("rs256")
+        await cache.aclose()
 
     async def test_a_dead_port_is_an_outage_too(self, signer: Any) -> None:
         server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
@@ -172,13 +220,12 @@ class TestSharing:
         await cache.get("rs256")
         clock.advance(3601)
         issuer.gate.clear()
-        first = asyncio.create_task(cache.get("rs256"))
-        while issuer.requests < 2:
-            await asyncio.sleep(0.001)
         assert all(await asyncio.gather(*(cache.get("rs256") for _ in range(1000)))), "the old key, without waiting"
+        assert cache.peek("rs256") is None
         issuer.gate.set()
-        assert await first
+        assert await fetched(cache)
         assert issuer.requests == 2
+        assert cache.peek("rs256")
 
     async def test_a_waiter_that_leaves_does_not_end_the_fetch(self, cache: JWKSCache, issuer: Any) -> None:
         issuer.gate.clear()

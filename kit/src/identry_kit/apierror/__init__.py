@@ -1,6 +1,7 @@
 """One error type for a whole fleet, and its answer on the wire.
 
-`kinds` holds the tree of errors, `constructors` a function for each, `answer` turns one into an ASGI answer. It also
+`kinds` holds the tree of errors, `constructors` a function for each, `answer` turns one into an ASGI answer.
+`apierror.starlette`, `apierror.fastapi` and `apierror.litestar` make a framework answer all its errors so. It also
 names the ASGI interface's types, because every other package needs them and may import only this one and `context`.
 """
 
@@ -18,7 +19,9 @@ from identry_kit.apierror.answer import (
     exception_handlers,
     header_lines,
     to_asgi,
+    to_envelope,
     to_problem,
+    wants_problem,
 )
 from identry_kit.apierror.constructors import (
     bad_gateway,
@@ -42,6 +45,7 @@ from identry_kit.apierror.kinds import (
     GatewayTimeout,
     Gone,
     Internal,
+    MethodNotAllowed,
     NotFound,
     NotImplementedYet,
     OtherError,
@@ -66,6 +70,7 @@ __all__ = [
     "Headers",
     "Internal",
     "Message",
+    "MethodNotAllowed",
     "NotFound",
     "NotImplementedYet",
     "OtherError",
@@ -92,8 +97,10 @@ __all__ = [
     "not_found",
     "service_unavailable",
     "to_asgi",
+    "to_envelope",
     "to_problem",
     "too_many_requests",
     "unauthorized",
     "validation_error",
+    "wants_problem",
 ]

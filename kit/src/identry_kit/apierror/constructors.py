@@ -74,7 +74,9 @@ def service_unavailable(message: str, retry_after: int | None = None) -> Service
 _BY_STATUS = {kind.status: kind for kind in APIError.__subclasses__() if kind is not OtherError}
 
 
-def new(status: int, message: str) -> APIError:
-    """An error of any status; one that has no kind of its own gets the code `error`."""
+def new(status: int, message: str, *, headers: Mapping[str, str] | None = None) -> APIError:
+    """An error of any status, sent with `headers`; one that has no kind of its own gets the code `error`."""
     kind = _BY_STATUS.get(status)
-    return OtherError(status, message) if kind is None else kind(message)
+    error = OtherError(status, message) if kind is None else kind(message)
+    error.headers = headers or {}
+    return error

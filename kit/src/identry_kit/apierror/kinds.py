@@ -3,12 +3,12 @@
 The tree::
 
     APIError
-    ├── BadRequest 400          ├── PayloadTooLarge 413        ├── Internal 500
-    ├── Unauthorized 401        ├── UnsupportedMediaType 415   ├── NotImplementedYet 501
-    ├── Forbidden 403           ├── ValidationFailed 422       ├── BadGateway 502
-    ├── NotFound 404            └── TooManyRequests 429        ├── ServiceUnavailable 503
-    ├── Conflict 409                                           └── GatewayTimeout 504
-    └── Gone 410
+    ├── BadRequest 400          ├── Gone 410                   ├── Internal 500
+    ├── Unauthorized 401        ├── PayloadTooLarge 413        ├── NotImplementedYet 501
+    ├── Forbidden 403           ├── UnsupportedMediaType 415   ├── BadGateway 502
+    ├── NotFound 404            ├── ValidationFailed 422       ├── ServiceUnavailable 503
+    ├── MethodNotAllowed 405    └── TooManyRequests 429        └── GatewayTimeout 504
+    └── Conflict 409
 
 Source: third seed, package `apierror`; wire shape and 5xx redaction in contracts/kit.md §1.
 """
@@ -29,6 +29,7 @@ __all__ = [
     "GatewayTimeout",
     "Gone",
     "Internal",
+    "MethodNotAllowed",
     "NotFound",
     "NotImplementedYet",
     "OtherError",
@@ -172,6 +173,14 @@ class NotFound(APIError):
     status = 404
     code = "not_found"
     message = "not found"
+
+
+class MethodNotAllowed(APIError):
+    """405: the path exists, this method does not; the header `Allow` lists those that do."""
+
+    status = 405
+    code = "method_not_allowed"
+    message = "method not allowed"
 
 
 class Conflict(APIError):

@@ -37,7 +37,7 @@ class Compact(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What the header may decide: which algorithm, which key."""
+    """What the header may decide: which algorithm, which key (`""`: it names none)."""
 
     alg: str
     kid: str
@@ -68,7 +68,7 @@ def decode_segment(text: bytes) -> bytes:
     return data
 
 
-def read_header(text: bytes, algorithms: frozenset[str]) -> Header:
+def read_header(text: bytes, algorithms: frozenset[str], *, kid_required: bool = True) -> Header:
     """The protected header, each of its members judged. Raises InvalidToken."""
     header = read_object(decode_segment(text))
     if not _FORBIDDEN.isdisjoint(header):
@@ -79,6 +79,8 @@ def read_header(text: bytes, algorithms: frozenset[str]) -> Header:
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in algorithms:
         raise InvalidToken("alg")
+    if "kid" not in header and not kid_required:
+        return Header(alg, "")
     kid = header.get("kid")
     if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID or not kid.isprintable():
         raise InvalidToken("kid")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable
 from ipaddress import ip_address
 from time import monotonic
@@ -26,6 +27,8 @@ COOLDOWN = 15.0
 NEGATIVE_TTL = 30.0
 MAX_NEGATIVE = 1000
 MAX_STALE = 24 * 3600.0
+UNATTENDED = 2 * FRESH
+"""Seconds without an attempt to fetch after which a stale key serves nobody before the next attempt has ended."""
 MAX_DOCUMENT = 1 << 20
 MAX_KEYS = 100
 FETCH_TIMEOUT = 10.0
@@ -38,10 +41,17 @@ class FetchFailed(Exception):
 class JWKSCache:
     """Keys from `url`, fetched when needed.
 
-    A known key is good for an hour without asking; then the set is fetched again, and while that fails the known keys
-    stay good, up to `max_stale` seconds after the last success. An unknown `kid` causes a fetch, but never two within
-    15 seconds, and never again for the same `kid` within 30. A successful fetch replaces the whole set: a removed key
-    is dead.
+    A known key is good for an hour without asking. Then the set is fetched again while the known key serves: nobody
+    waits for that, unless nothing was asked for two hours, in which a key may have been removed. While fetching fails
+    the known keys stay good, up to `max_stale` seconds after the last success. An unknown `kid` causes a fetch, but
+    never two within 15 seconds, and never again for the same `kid` within 30. A successful fetch replaces the whole
+    set: a removed key is dead.
+
+    `cold_start_401`: as long as no set was ever fetched a key is called unknown, so its tokens get 401. Unless this is
+    said, that is a 503 (`KeysUnavailable`): what cannot be told is not told to be bad.
+
+    Held in memory: the keys of one document of at most 1 MiB, 100 keys; 1,000 missing key ids. For gauges: `age`,
+    `fetches`, `failures` (since the last success) and `stale_uses`.
 
     `url` must be https; http is accepted on the loopback interface only. Redirects are not followed. `http` is a
     client of your own (proxies, private certificate authorities); it is not closed.
@@ -56,6 +66,7 @@ class JWKSCache:
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = monotonic,
         max_stale: float = MAX_STALE,
+        cold_start_401: bool = False,
         logger: logging.Logger | None = None,
     ) -> None:
         self.url = _checked_url(url)
@@ -63,6 +74,7 @@ class JWKSCache:
         self._own_http = http is None
         self._clock = clock
         self._max_stale = max_stale
+        self._cold_start_401 = cold_start_401
         self._log = logger or logging.getLogger("identry_kit.jwks")
         self._keys: dict[str, Key] = {}
         self._negative: dict[str, float] = {}
@@ -70,6 +82,7 @@ class JWKSCache:
         self._attempted_at: float | None = None
         self._flight: asyncio.Task[bool] | None = None
         self.fetches = 0
+        self.failures = 0
         self.stale_uses = 0
 
     @property
@@ -96,11 +109,12 @@ class JWKSCache:
         known = kid in self._keys
         if not known and self._negative.get(kid, 0.0) > now:
             return self._without_fetch(kid)
-        if self._flight is not None:
+        quiet_for = math.inf if self._attempted_at is None else now - self._attempted_at
+        if self._flight is None and quiet_for < COOLDOWN:
+            return self._without_fetch(kid)
+        if known and not self._too_old() and quiet_for <= UNATTENDED:
             # Who knows a key need not wait for a newer one; who does not shares the fetch.
-            if known and not self._too_old():
-                return self._without_fetch(kid)
-        elif self._attempted_at is not None and now - self._attempted_at < COOLDOWN:
+            self._start_fetch()
             return self._without_fetch(kid)
         if not await self._fetch_shared():
             return self._without_fetch(kid)
@@ -129,6 +143,8 @@ class JWKSCache:
     def _without_fetch(self, kid: str) -> Key | None:
         """What can be said of `kid` from the set at hand, however stale; 503 when that is missing or too old."""
         if self._too_old():
+            if self._cold_start_401 and self._fetched_at is None:
+                return None
             raise KeysUnavailable
         key = self._keys.get(kid)
         if key is not None:
@@ -145,11 +161,14 @@ class JWKSCache:
 
     async def _fetch_shared(self) -> bool:
         """Join the fetch under way or start one. A waiter that is cancelled leaves it running."""
-        flight = self._flight
-        if flight is None:
+        return await asyncio.shield(self._start_fetch())
+
+    def _start_fetch(self) -> asyncio.Task[bool]:
+        """The fetch under way, or a new one; it never raises."""
+        if self._flight is None:
             self._attempted_at = self._clock()
-            flight = self._flight = asyncio.create_task(self._fetch(), name="identry-kit-jwks")
-        return await asyncio.shield(flight)
+            self._flight = asyncio.create_task(self._fetch(), name="identry-kit-jwks")
+        return self._flight
 
     async def _fetch(self) -> bool:
         self.fetches += 1
@@ -158,17 +177,27 @@ class JWKSCache:
                 document = await self._download()
             self._keys = self._usable(document)
         except Exception as error:
-            age = self.age
-            stale = "no keys yet" if age is None else f"keys are {age:.0f} s old"
-            reason = str(error) or type(error).__name__
-            self._log.warning("fetching keys from %s failed (%s): %s", self.url, stale, reason)
+            self.failures += 1
+            self._report(error)
             return False
         else:
+            self.failures = 0
             self._negative.clear()
             self._fetched_at = self._clock()
             return True
         finally:
             self._flight = None
+
+    def _report(self, error: Exception) -> None:
+        """A warning while stale keys serve, an error from when tokens are refused for it."""
+        age = self.age
+        stale = "no keys yet" if age is None else f"keys are {age:.0f} s old"
+        if age is not None and age > self._max_stale:
+            stale += ", too old to be used"
+        level = logging.ERROR if self._too_old() else logging.WARNING
+        self._log.log(
+            level, "fetching keys from %s failed (%s): %s", self.url, stale, str(error) or type(error).__name__
+        )
 
     async def _download(self) -> bytes:
         if self._http is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Collection, Iterable, Mapping
@@ -25,6 +26,8 @@ ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 _PADDING, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ec.ECDSA(SHA256())
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}").fullmatch
+"""Padding is no part of a JWK (RFC 7518 §2), and some issuers publish it all the same."""
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -110,6 +113,9 @@ def _algorithm_of(public: PublicKey) -> str:
         if not MIN_RSA_BITS <= public.key_size <= MAX_RSA_BITS or not 3 <= exponent <= 1 << 31 or exponent % 2 == 0:
             msg = f"an RSA key has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits and an odd exponent from 3 to 2^31"
             raise ValueError(msg)
+        if _is_roca(public.public_numbers().n):
+            msg = "an RSA key of a broken generator (CVE-2017-15361)"
+            raise ValueError(msg)
         return "RS256"
     if isinstance(public, EllipticCurvePublicKey):
         if not isinstance(public.curve, ec.SECP256R1):
@@ -117,6 +123,27 @@ def _algorithm_of(public: PublicKey) -> str:
             raise ValueError(msg)
         return "ES256"
     return "EdDSA"
+
+
+def _powers(base: int, modulus: int) -> frozenset[int]:
+    value, powers = 1, set()
+    while value not in powers:
+        powers.add(value)
+        value = value * base % modulus
+    return frozenset(powers)
+
+
+_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+_ROCA_MARKS = tuple((prime, _powers(65537, prime)) for prime in _ROCA_PRIMES)
+
+
+def _is_roca(modulus: int) -> bool:
+    """Whether the modulus looks like one of the generator that CVE-2017-15361 broke.
+
+    Its moduli are powers of 65537 modulo every small prime (Nemec et al., "The Return of Coppersmith's Attack", §4);
+    another's are so by chance once in 2^27.
+    """
+    return all(modulus % prime in marks for prime, marks in _ROCA_MARKS)
 
 
 def _public_of(jwk: Mapping[str, Any]) -> PublicKey:
@@ -137,7 +164,7 @@ def _public_of(jwk: Mapping[str, Any]) -> PublicKey:
 
 def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
     text = jwk.get(name)
-    if not isinstance(text, str) or not text or len(text) > 4096 or not text.isascii():
+    if not isinstance(text, str) or len(text) > 4096 or _BASE64URL(text) is None:
         raise ValueError(name)
     try:
         return urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))

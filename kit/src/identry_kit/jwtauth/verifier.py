@@ -17,12 +17,14 @@ from identry_kit.jwtauth.claims import AnyAudience, Claims, Policy, audience_set
 from identry_kit.jwtauth.compact import MAX_TOKEN, Compact, Header, decode_segment, read_header, read_object, split
 from identry_kit.jwtauth.errors import InvalidToken, KeysUnavailable
 from identry_kit.jwtauth.keys import ALGORITHMS, Key, Keys
+from identry_kit.jwtauth.secret import HS256, SecretKey, SharedSecret
 
 RevocationHook: TypeAlias = Callable[[str, Claims], Awaitable[None] | None]
 """Gets the raw token and its claims after everything else was right. Raising anything refuses the token."""
 
 _log = logging.getLogger("identry_kit.jwtauth")
 _MAX_HEADERS = 64
+_ASYNC_HOOK = "the revocation hook is asynchronous: it cannot be asked without waiting, use `await verifier.verify(…)`"
 
 
 def wall_clock() -> float:
@@ -33,24 +35,27 @@ def wall_clock() -> float:
 class Verifier:
     """Verifies tokens of one issuer for one audience (or several, or `ANY_AUDIENCE`).
 
-    - `keys`: `StaticKeys` or `JWKSCache`.
+    - `keys`: `JWKSCache`, `StaticKeys`, or, for the one service that also makes the tokens, `SharedSecret`.
     - `issuer`: compared exactly; empty is not enforced, and warned of.
     - `audience`: mandatory, so that nobody forgets it. An empty collection refuses everything.
-    - `algorithms`: RS256 unless said otherwise; the header's must be one of them and the key's own.
+    - `algorithms`: RS256 unless said otherwise; the header's must be one of them and the key's own. With a
+      `SharedSecret` it is HS256 and nothing else; without one HS256 cannot be selected.
     - `token_type`: a `type` claim, when present, must be this; None does not look.
     - `leeway`: seconds, on exp, nbf and iat.
     - `cache_size`: verified tokens are remembered by SHA-256 until they expire; their key must still be there and the
-      hook still agree, each time. The memory belongs to this verifier alone.
-    - `revocation`: called last, see `RevocationHook`.
+      hook still agree, each time. The memory belongs to this verifier alone: at most `cache_size` tokens of `max_token`
+      bytes (their claims, not their text; about 3 KB each as Identry makes them), the oldest going first.
+    - `revocation`: called last, on every way to a claim, see `RevocationHook`. An asynchronous one cannot be asked
+      without waiting: `verify_now` then raises RuntimeError.
     """
 
     def __init__(
         self,
-        keys: Keys,
+        keys: Keys | SharedSecret,
         *,
         issuer: str,
         audience: str | Collection[str] | AnyAudience,
-        algorithms: Collection[str] = ("RS256",),
+        algorithms: Collection[str] | None = None,
         token_type: str | None = "access",  # noqa: S107 - a kind of token, not a secret
         leeway: float = 60.0,
         required: Collection[str] = ("sub",),
@@ -59,43 +64,46 @@ class Verifier:
         clock: Callable[[], float] = wall_clock,
         revocation: RevocationHook | None = None,
     ) -> None:
-        self._algorithms = frozenset(algorithms)
-        if not self._algorithms or not self._algorithms <= ALGORITHMS:
-            msg = f"algorithms must be among {sorted(ALGORITHMS)}"
-            raise ValueError(msg)
+        self._algorithms = _allowed(keys, algorithms)
         if not 0 <= leeway < 3600:
             msg = "leeway is a number of seconds below an hour"
             raise ValueError(msg)
         if not issuer:
             _log.warning("tokens of any issuer are accepted: no issuer is configured")
         self._keys = keys
+        self._kid_required = not isinstance(keys, SharedSecret)
         self._policy = Policy(issuer, audience_set(audience), token_type, leeway, frozenset(required))
         self._max_token = max_token
         self._clock = clock
         self._revocation = revocation
+        self._hook_is_async = _is_async(revocation)
         self._cache_size = cache_size
-        self._verified: dict[bytes, tuple[Claims, Key, float, float]] = {}
+        self._verified: dict[bytes, tuple[Claims, Key | SecretKey, float, float]] = {}
         self._headers: dict[bytes, Header] = {}
 
     def verify_now(self, token: str) -> Claims:
-        """The claims of `token`, without waiting. The revocation hook is not called.
+        """The claims of `token`, without waiting; the revocation hook, if it is not asynchronous, is asked.
 
-        Raises InvalidToken, or KeysUnavailable when the key would have to be fetched first (never with StaticKeys).
+        Raises InvalidToken, or KeysUnavailable when the key would have to be fetched first (never with StaticKeys), or
+        another ServiceUnavailable from the hook; RuntimeError when the hook is asynchronous.
         """
+        if self._hook_is_async:
+            raise RuntimeError(_ASYNC_HOOK)
+        waiting: Awaitable[None] | None = None
         try:
-            digest = self._digest(token)
-            claims = self._remembered(digest)
-            if claims is not None:
-                return claims
-            parts, header = self._parse(token)
-            key = self._keys.peek(header.kid)
-            if key is None and not self._keys.complete:
-                raise KeysUnavailable
-            return self._finish(parts, header, key, digest)
-        except (InvalidToken, KeysUnavailable):
+            claims = self._verify_now(token)
+            if self._revocation is not None:
+                waiting = self._call(self._revocation, token, claims)
+        except (InvalidToken, ServiceUnavailable):
             raise
         except Exception as error:
             _log.error("verification failed: %s", type(error).__name__)
+        else:
+            if waiting is None:
+                return claims
+            if inspect.iscoroutine(waiting):
+                waiting.close()
+            raise RuntimeError(_ASYNC_HOOK)
         raise InvalidToken("refused")
 
     async def verify(self, token: str) -> Claims:
@@ -119,6 +127,17 @@ class Verifier:
         """Drop every remembered token."""
         self._verified.clear()
 
+    def _verify_now(self, token: str) -> Claims:
+        digest = self._digest(token)
+        claims = self._remembered(digest)
+        if claims is not None:
+            return claims
+        parts, header = self._parse(token)
+        key = self._keys.peek(header.kid)
+        if key is None and not self._keys.complete:
+            raise KeysUnavailable
+        return self._finish(parts, header, key, digest)
+
     async def _verify(self, token: str) -> Claims:
         digest = self._digest(token)
         claims = self._remembered(digest)
@@ -130,16 +149,29 @@ class Verifier:
 
     async def _ask(self, hook: RevocationHook, token: str, claims: Claims) -> None:
         """An outage of what the hook asks is a 503; anything else that it raises means: revoked."""
+        waiting = self._call(hook, token, claims)
+        if waiting is None:
+            return
         try:
-            waiting = hook(token, claims)
-            if inspect.isawaitable(waiting):
-                await waiting
+            await waiting
         except ServiceUnavailable:
             raise
         except Exception as error:
             _log.info("token revoked: %s", type(error).__name__)
         else:
             return
+        raise InvalidToken("revoked", "token revoked")
+
+    @staticmethod
+    def _call(hook: RevocationHook, token: str, claims: Claims) -> Awaitable[None] | None:
+        """The hook's first half; what must still be awaited, if anything. Raises as `_ask` does."""
+        try:
+            waiting = hook(token, claims)
+            return waiting if inspect.isawaitable(waiting) else None
+        except ServiceUnavailable:
+            raise
+        except Exception as error:
+            _log.info("token revoked: %s", type(error).__name__)
         raise InvalidToken("revoked", "token revoked")
 
     def _digest(self, token: object) -> bytes:
@@ -166,9 +198,11 @@ class Verifier:
     def _parse(self, token: str) -> tuple[Compact, Header]:
         parts = split(token, self._max_token)
         header = self._headers.get(parts.header_text)
-        return parts, header or read_header(parts.header_text, self._algorithms)
+        if header is None:
+            header = read_header(parts.header_text, self._algorithms, kid_required=self._kid_required)
+        return parts, header
 
-    def _finish(self, parts: Compact, header: Header, key: Key | None, digest: bytes) -> Claims:
+    def _finish(self, parts: Compact, header: Header, key: Key | SecretKey | None, digest: bytes) -> Claims:
         if key is None:
             raise InvalidToken("unknown key")
         if header.alg != key.alg:
@@ -184,10 +218,26 @@ class Verifier:
             self._headers[parts.header_text] = header
         return claims
 
-    def _remember(self, digest: bytes, claims: Claims, key: Key) -> None:
+    def _remember(self, digest: bytes, claims: Claims, key: Key | SecretKey) -> None:
         if self._cache_size <= 0:
             return
         while len(self._verified) >= self._cache_size:
             self._verified.pop(next(iter(self._verified)), None)
         leeway = self._policy.leeway
         self._verified[digest] = (claims, key, self._policy.valid_from(claims), claims.exp + leeway)
+
+
+def _allowed(keys: Keys | SharedSecret, algorithms: Collection[str] | None) -> frozenset[str]:
+    """The allow-list that fits the keys. A secret and public keys never share one: row 1 of SECURITY §2."""
+    possible = HS256 if isinstance(keys, SharedSecret) else ALGORITHMS
+    usual = HS256 if isinstance(keys, SharedSecret) else frozenset({"RS256"})
+    chosen = usual if algorithms is None else frozenset(algorithms)
+    if not chosen or not chosen <= possible:
+        msg = f"algorithms must be among {sorted(possible)} with {type(keys).__name__}"
+        raise ValueError(msg)
+    return chosen
+
+
+def _is_async(hook: object) -> bool:
+    """Whether calling `hook` surely gives something to await."""
+    return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004 - asked whether it is a coroutine function, not whether it is callable
