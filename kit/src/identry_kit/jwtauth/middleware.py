@@ -46,6 +46,24 @@ class JWTAuth:
                 await self.app(scope, receive, send)
 
 
+class RequestRecord:
+    """A record of `context` for the length of a request, if no layer outside made one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan" or context.current() is not None:
+            await self.app(scope, receive, send)
+            return
+        token = context.begin(context.Request(method=scope.get("method", ""), path=scope["path"]))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            context.end(token)
+
+
 async def _refuse(scope: Scope, send: Send, error: APIError, render: Renderer) -> None:
     if scope["type"] == "websocket":
         # Before the handshake is accepted: servers answer it with 403.
