@@ -41,7 +41,7 @@ def identry_mint(identry_issuer: Issuer) -> Callable[..., str]:
 
 @pytest.fixture
 def identry_acting_as() -> Callable[..., AbstractContextManager[context.Request]]:
-    """A request context for code below the web framework: `with identry_acting_as(role="admin"): …`."""
+    """A request context for code below the web framework; see `identry_kit.testing.acting_as`."""
     from identry_kit.testing import acting_as  # as above
 
     return acting_as

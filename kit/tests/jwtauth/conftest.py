@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gzip
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from identry_kit.jwtauth import InvalidToken, JWKSCache, Key, StaticKeys, Verifier
+from identry_kit.httpware import standard_stack
+from identry_kit.jwtauth import InvalidToken, JWKSCache, JWTAuth, Key, StaticKeys, Verifier
 
 ISSUER = "https://auth.example.com"
 AUDIENCE = "orders"
@@ -27,6 +29,8 @@ def b64(data: bytes | str) -> str:
 
 class Signer:
     """Key pairs made once, and tokens of any shape signed with them."""
+
+    b64 = staticmethod(b64)
 
     def __init__(self) -> None:
         self.rsa = rsa.generate_private_key(65537, 2048)
@@ -109,9 +113,30 @@ def verifier(make_verifier: Callable[..., Verifier]) -> Verifier:
 
 
 @pytest.fixture
-def refuses(make_verifier: Callable[..., Verifier]) -> Callable[[list[tuple[str, Any]]], Awaitable[None]]:
-    """`await refuses([(name, token), …])`: each is an InvalidToken, at once and awaited, and tells nothing of it."""
+def refuses(
+    make_verifier: Callable[..., Verifier], call: Any, caplog: pytest.LogCaptureFixture
+) -> Callable[[list[tuple[str, Any]]], Awaitable[None]]:
+    """`await refuses([(name, token), …])`: each is an InvalidToken, at once and awaited; through the middleware a 401
+    with a challenge; and neither errors, answers nor log lines tell anything of it.
+    """
     verifier = make_verifier(algorithms=("RS256", "ES256", "EdDSA"))
+
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("reached the application")
+
+    app = standard_stack(JWTAuth(never, verifier))
+
+    async def http_fault(token: str) -> str:
+        sent = token.encode("utf-8", "replace").decode("latin-1")
+        answer = await call(app, headers=[("Authorization", f"Bearer {sent}")])
+        if answer.status != 401 or not answer.headers.get("www-authenticate", "").startswith("Bearer"):
+            return f"answered {answer.status} {answer.headers}"
+        if json.loads(answer.body)["error"]["code"] != "unauthorized":
+            return f"answered {answer.body!r}"
+        return "the token is in the answer" if len(token) > 40 and token[20:40] in f"{answer.messages}" else ""
+
+    def in_log(token: str) -> bool:
+        return any(part[8:40] in caplog.text for part in token.split(".") if len(part) > 40)
 
     async def fault(token: Any, *, wait: bool) -> str:
         try:
@@ -126,9 +151,17 @@ def refuses(make_verifier: Callable[..., Verifier]) -> Callable[[list[tuple[str,
         return f"accepted as {claims!r}"
 
     async def check(rows: list[tuple[str, Any]]) -> None:
-        faults = {(name, wait): await fault(token, wait=wait) for name, token in rows for wait in (False, True)}
+        texts = [(name, token) for name, token in rows if isinstance(token, str)]
+        with caplog.at_level(logging.DEBUG):
+            faults: dict[Any, str] = {}
+            for wait in (False, True):
+                faults |= {(name, wait): await fault(token, wait=wait) for name, token in rows}
+            faults |= {(name, "HTTP"): await http_fault(token) for name, token in texts}
         wrong = {name: text for name, text in faults.items() if text}
         assert not wrong
+        assert len(caplog.records) == len(texts), "one line per request"
+        assert max(map(len, caplog.text.splitlines())) < 2048
+        assert not [name for name, token in texts if in_log(token)]
 
     return check
 

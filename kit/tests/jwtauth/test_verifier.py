@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -235,6 +236,53 @@ class TestRevocation:
         with pytest.raises(InvalidToken):
             await verifier.verify(token + "A")
         assert seen == [(token, "token-1")] * 2
+
+    def test_a_hook_that_can_be_asked_without_waiting_is_asked_without_waiting_too(
+        self, signer: Any, make_verifier: MakeVerifier
+    ) -> None:
+        revoked: set[str] = set()
+
+        def hook(token: str, claims: Claims) -> None:
+            if claims.jti in revoked:
+                raise LookupError
+
+        verifier = make_verifier(revocation=hook)
+        token = signer.mint()
+        verifier.verify_now(token)
+        revoked.add("token-1")
+        with pytest.raises(InvalidToken) as caught:
+            verifier.verify_now(token)
+        assert caught.value.message == "token revoked"
+
+    def test_a_hook_that_must_be_awaited_is_never_skipped(self, signer: Any, make_verifier: MakeVerifier) -> None:
+        async def hook(token: str, claims: Claims) -> None: ...
+
+        class Hook:
+            async def __call__(self, token: str, claims: Claims) -> None: ...
+
+        def disguised(token: str, claims: Claims) -> Any:
+            return hook(token, claims)
+
+        for asynchronous in (hook, Hook(), partial(hook), disguised):
+            verifier = make_verifier(revocation=asynchronous)
+            with pytest.raises(RuntimeError, match="await"):
+                verifier.verify_now(signer.mint())
+
+    @pytest.mark.parametrize("wait", [True, False])
+    async def test_a_padded_or_respelled_copy_of_a_revoked_token_is_refused_as_well(
+        self, signer: Any, make_verifier: MakeVerifier, wait: bool
+    ) -> None:
+        def hook(token: str, claims: Claims) -> None:
+            if token == revoked:
+                raise LookupError
+
+        revoked = signer.mint()
+        head, body, sig = revoked.split(".")
+        verifier = make_verifier(revocation=hook)
+        copies = [revoked, revoked + "=", revoked + "==", f"{head}=.{body}.{sig}", f"{head}.{body}==.{sig}"]
+        for copy in [*copies, revoked + "\n", " " + revoked, revoked[:-1] + chr(ord(revoked[-1]) + 1)]:
+            with pytest.raises(InvalidToken):
+                await verifier.verify(copy) if wait else verifier.verify_now(copy)
 
     async def test_any_error_of_the_hook_refuses(self, signer: Any, make_verifier: MakeVerifier) -> None:
         def hook(token: str, claims: Claims) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
 from identry_kit.testing.clock import MovableClock
-from identry_kit.testing.keypair import KeyPair
+from identry_kit.testing.keypair import KeyPair, b64
 from identry_kit.testing.recipes import RECIPES, Page, Recipe, page
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Issuer:
 
         `key` signs instead of the current one. Nothing is checked: what nobody should sign is signed too.
         """
-        return self._sign({**self._times(), **_USER, **claims}, header, key)
+        return self._sign({**self._times(), **self._authentication(), **_USER, **claims}, header, key)
 
     def mint_service(
         self, app_id: int = 7, *, header: Mapping[str, Any] | None = None, key: KeyPair | None = None, **claims: Any
@@ -120,19 +121,25 @@ class Issuer:
         return self._sign({**self._times(), **service, **claims}, header, key)
 
     def mint_id_token(
-        self, *, header: Mapping[str, Any] | None = None, key: KeyPair | None = None, **claims: Any
+        self,
+        access_token: str = "",
+        *,
+        header: Mapping[str, Any] | None = None,
+        key: KeyPair | None = None,
+        **claims: Any,
     ) -> str:
-        """An ID token: never good as an access token."""
+        """An ID token, its `at_hash` that of `access_token`: never good as an access token."""
         person = {
             "sub": SUBJECT,
             "type": "id_token",
+            "nonce": "nonce",
+            "at_hash": b64(hashlib.sha256(access_token.encode()).digest()[:16]),
             "email": "user@example.com",
             "email_verified": True,
             "name": "User",
             "preferred_username": "user@example.com",
-            **_AUTHENTICATION,
         }
-        return self._sign({**self._times(), **person, **claims}, header, key)
+        return self._sign({**self._times(), **self._authentication(), **person, **claims}, header, key)
 
     def _times(self) -> dict[str, Any]:
         now = int(self.clock())
@@ -144,6 +151,10 @@ class Issuer:
             "exp": now + TTL,
             "jti": str(uuid4()),
         }
+
+    def _authentication(self) -> dict[str, Any]:
+        now = int(self.clock())
+        return {"auth_time": now, "amr": ["pwd"], "acr": "pwd", "role": "user", "app_roles": {}}
 
     def _sign(self, claims: Mapping[str, Any], header: Mapping[str, Any] | None, key: KeyPair | None) -> str:
         signer = key or self.key
@@ -210,7 +221,6 @@ class Issuer:
         return Page(404, {"Content-Type": "application/json"}, b'{"error":{"code":"not_found","message":"not found"}}')
 
 
-_AUTHENTICATION: Final[Mapping[str, Any]] = {"amr": ["pwd"], "acr": "pwd", "role": "user", "app_roles": {}}
 _USER: Final[Mapping[str, Any]] = {
     "sub": SUBJECT,
     "type": "access",
@@ -218,7 +228,6 @@ _USER: Final[Mapping[str, Any]] = {
     "roles": ["user"],
     "token_version": 1,
     "tenant_id": TENANT,
-    **_AUTHENTICATION,
 }
 
 

@@ -63,28 +63,29 @@ class KeyPair:
     def token(self, claims: Mapping[str, Any], header: Mapping[str, Any]) -> str:
         """A compact JWS over `claims` under `header`, as they are: also nonsense is signed."""
         message = f"{_encode(header)}.{_encode(claims)}"
-        return f"{message}.{_b64(self.sign(message.encode()))}"
+        return f"{message}.{b64(self.sign(message.encode()))}"
 
     def _public_members(self) -> dict[str, str]:
         public = self._private.public_key()
         if isinstance(public, rsa.RSAPublicKey):
             numbers = public.public_numbers()
-            return {"kty": "RSA", "n": _b64(numbers.n.to_bytes(256)), "e": _b64(numbers.e.to_bytes(3))}
+            return {"kty": "RSA", "n": b64(numbers.n.to_bytes(256)), "e": b64(numbers.e.to_bytes(3))}
         if isinstance(public, ec.EllipticCurvePublicKey):
             point = public.public_numbers()
-            return {"kty": "EC", "crv": "P-256", "x": _b64(point.x.to_bytes(32)), "y": _b64(point.y.to_bytes(32))}
-        return {"kty": "OKP", "crv": "Ed25519", "x": _b64(public.public_bytes(Encoding.Raw, PublicFormat.Raw))}
+            return {"kty": "EC", "crv": "P-256", "x": b64(point.x.to_bytes(32)), "y": b64(point.y.to_bytes(32))}
+        return {"kty": "OKP", "crv": "Ed25519", "x": b64(public.public_bytes(Encoding.Raw, PublicFormat.Raw))}
 
 
 def thumbprint(members: Mapping[str, str]) -> str:
     """The JWK thumbprint of RFC 7638 (SHA-256) of a key's required members."""
     text = json.dumps(dict(sorted(members.items())), separators=(",", ":"))
-    return _b64(hashlib.sha256(text.encode()).digest())
+    return b64(hashlib.sha256(text.encode()).digest())
 
 
 def _encode(value: Mapping[str, Any]) -> str:
-    return _b64(json.dumps(value, separators=(",", ":")).encode())
+    return b64(json.dumps(value, separators=(",", ":")).encode())
 
 
-def _b64(data: bytes) -> str:
+def b64(data: bytes) -> str:
+    """Base64url without padding (RFC 7515 §2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
