@@ -60,6 +60,8 @@ async def _call(
 
     async def receive() -> dict[str, Any]:
         answer.reads += 1
+        if kind == "websocket":
+            return {"type": "websocket.connect" if answer.reads == 1 else "websocket.disconnect", "code": 1000}
         if not pending:
             return {"type": "http.disconnect"}
         body = pending.pop(0)

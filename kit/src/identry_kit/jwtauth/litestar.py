@@ -3,18 +3,18 @@
 ::
 
     @get("/me", guards=[requires_user])
-    async def me(current_user: Caller) -> dict[str, str]:
+    async def me(current_user: CurrentUser) -> dict[str, str]:
         return {"sub": current_user.sub}
 
 
     @post("/orders", guards=[requires_scopes("orders:write")])
-    async def create(current_user: Caller) -> ...: ...
+    async def create(current_user: CurrentUser) -> ...: ...
 
 
     app = Litestar([me, create], plugins=[IdentryPlugin(verifier)])
 
 A route is guarded by its guards (its own, its router's, the application's); asking for the dependency `current_user`
-refuses anonymous callers too, `optional_user` does not. What is guarded says so in the OpenAPI document.
+refuses anonymous callers too, `optional_user: OptionalUser` does not. What is guarded says so in the OpenAPI document.
 
 Needs `pip install 'identry-kit[litestar]'`.
 """
@@ -26,8 +26,8 @@ from typing import Any, cast
 
 try:
     from litestar.config.app import AppConfig
-    from litestar.connection import ASGIConnection, Request
-    from litestar.di import Provide
+    from litestar.connection import ASGIConnection
+    from litestar.di import NamedDependency, Provide
     from litestar.enums import ScopeType
     from litestar.exceptions import WebSocketException
     from litestar.handlers.base import BaseRouteHandler
@@ -35,6 +35,7 @@ try:
     from litestar.openapi.spec import Components, SecurityScheme
     from litestar.plugins import InitPlugin, ReceiveRoutePlugin
     from litestar.routes import BaseRoute
+    from litestar.types import Scope as LitestarScope
 except ImportError as missing:
     raise ImportError("litestar is missing: pip install 'identry-kit[litestar]'") from missing
 
@@ -46,9 +47,13 @@ from identry_kit.jwtauth.middleware import RequestRecord
 from identry_kit.jwtauth.requirements import Roles, Scopes
 from identry_kit.jwtauth.verifier import Verifier
 
-__all__ = ["IdentryPlugin", "requires_roles", "requires_scopes", "requires_user"]
+__all__ = ["CurrentUser", "IdentryPlugin", "OptionalUser", "requires_roles", "requires_scopes", "requires_user"]
 
 SCHEME = "Identry"
+CurrentUser = NamedDependency[Caller]
+"""The type of a parameter called `current_user`: the caller, or 401 (503 when the keys cannot be had)."""
+OptionalUser = NamedDependency[Caller | None]
+"""The type of a parameter called `optional_user`: None without an `Authorization` header; a bad one is a 401."""
 _Connection = ASGIConnection[Any, Any, Any, Any]
 
 
@@ -79,7 +84,6 @@ class IdentryPlugin(InitPlugin, ReceiveRoutePlugin):
         app_config.dependencies.setdefault("current_user", Provide(self._current_user))
         app_config.dependencies.setdefault("optional_user", Provide(self._optional_user))
         app_config.middleware.insert(0, cast("Any", RequestRecord))
-        app_config.signature_namespace.setdefault("Caller", Caller)
         if app_config.openapi_config is not None:
             config = app_config.openapi_config = copy(app_config.openapi_config)
             own = Components(
@@ -98,12 +102,12 @@ class IdentryPlugin(InitPlugin, ReceiveRoutePlugin):
                     names = [name for guard in guards for name in guard.scopes]
                     handler.security = [{SCHEME: names}]
 
-    async def _current_user(self, request: Request[Any, Any, Any]) -> Caller:
-        return await self.authenticator.caller(cast("Scope", request.scope))
+    async def _current_user(self, scope: LitestarScope) -> Caller:
+        return await self.authenticator.caller(cast("Scope", scope))
 
-    async def _optional_user(self, request: Request[Any, Any, Any]) -> Caller | None:
-        scope = cast("Scope", request.scope)
-        return await self.authenticator.caller(scope) if has_credentials(scope) else None
+    async def _optional_user(self, scope: LitestarScope) -> Caller | None:
+        own = cast("Scope", scope)
+        return await self.authenticator.caller(own) if has_credentials(own) else None
 
 
 class _Guard:
