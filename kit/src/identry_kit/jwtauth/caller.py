@@ -13,7 +13,8 @@ from identry_kit.jwtauth.claims import Claims, strings
 from identry_kit.jwtauth.errors import InvalidToken, MissingToken
 from identry_kit.jwtauth.verifier import Verifier
 
-_BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]+)").fullmatch
+_TOKEN68 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+"""What credentials of the scheme Bearer are made of (RFC 6750 §2.1)."""
 _KEPT = "identry_kit.caller"
 
 
@@ -72,10 +73,12 @@ def bearer_token(scope: Scope) -> str:
             if found is not None:
                 raise MissingToken
             found = value
-    match = None if found is None else _BEARER(found)
-    if match is None:
+    if found is None or found[:7].lower() != b"bearer ":
         raise MissingToken
-    return match[1].decode("ascii")
+    token = found[7:]
+    if not token or token.translate(None, _TOKEN68):
+        raise MissingToken
+    return token.decode("ascii")
 
 
 def caller_of(

@@ -14,6 +14,8 @@ _END_OF_TIME = 253_402_300_800
 """The year 10000: what lies behind it no calendar type can hold."""
 _MAX_TEXT = 1024
 _MAX_AUDIENCES = 64
+_INSTANTS = ("exp", "nbf", "iat")
+_TEXTS = ("iss", "sub", "jti", "sid")
 
 
 class AnyAudience:
@@ -28,28 +30,26 @@ ANY_AUDIENCE: Final = AnyAudience()
 
 
 class Claims(Mapping[str, Any]):
-    """The claims of a verified token: a read-only mapping (also inside: lists are tuples) with typed attributes.
+    """The claims of a verified token: a read-only mapping with typed attributes. It owns the dictionary it is given.
 
-    Times are seconds since the epoch. `repr` shows no personal data.
+    It is read-only inside too: lists come out as tuples, objects as read-only mappings.
+
+    Times are seconds since the epoch. `repr` shows no personal data. `kid` is the id of the key that verified them.
     """
 
-    __slots__ = ("_claims", "aud", "exp", "iat", "iss", "kid", "memo", "nbf", "sub")
+    __slots__ = ("_claims", "exp", "kid", "memo", "sub")
 
     def __init__(self, claims: dict[str, Any], kid: str = "") -> None:
-        self._claims = {name: _frozen(value) if type(value) in _CONTAINERS else value for name, value in claims.items()}
-        audience = self._claims.get("aud", ())
-        self.aud: tuple[str, ...] = (audience,) if isinstance(audience, str) else audience
+        self._claims = claims
         self.exp: float = claims.get("exp", 0)
-        self.iat: float = claims.get("iat", 0)
-        self.nbf: float = claims.get("nbf", 0)
-        self.iss: str = claims.get("iss", "")
         self.sub: str = claims.get("sub", "")
         self.kid = kid
         self.memo: tuple[object, object] | None = None
         """What somebody (the first) made of these claims (the second), so that it need not be made again."""
 
     def __getitem__(self, name: str) -> Any:
-        return self._claims[name]
+        value = self._claims[name]
+        return _frozen(value) if type(value) in _CONTAINERS else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._claims)
@@ -71,6 +71,26 @@ class Claims(Mapping[str, Any]):
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
             return 0
         return int(value)
+
+    @property
+    def aud(self) -> tuple[str, ...]:
+        """For whom the token was made."""
+        return strings(self.get("aud"))
+
+    @property
+    def iss(self) -> str:
+        """Who made it."""
+        return self.text("iss")
+
+    @property
+    def iat(self) -> float:
+        """When it was made; 0 when it does not say."""
+        return float(self._claims.get("iat", 0))
+
+    @property
+    def nbf(self) -> float:
+        """From when it is good; 0 when it does not say."""
+        return float(self._claims.get("nbf", 0))
 
     @property
     def jti(self) -> str:
@@ -95,7 +115,7 @@ class Claims(Mapping[str, Any]):
     @property
     def amr(self) -> tuple[str, ...]:
         """By which means (RFC 8176)."""
-        return strings(self._claims.get("amr"))
+        return strings(self.get("amr"))
 
 
 _CONTAINERS = frozenset({list, dict})
@@ -104,7 +124,7 @@ _CONTAINERS = frozenset({list, dict})
 def _frozen(value: Any) -> Any:
     """Containers made read-only, all the way down: claims are shared by every request that brings the same token."""
     if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
+        return tuple([_frozen(item) if type(item) in _CONTAINERS else item for item in value])
     if isinstance(value, dict):
         return MappingProxyType({name: _frozen(item) for name, item in value.items()})
     return value
@@ -134,9 +154,8 @@ class Policy:
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
         """Raise InvalidToken with the first rule that `claims` (as parsed, lists still lists) break."""
-        for rule in (self._shapes, self._issuer, self._audience, self._type):
-            if reason := rule(claims):
-                raise InvalidToken(reason)
+        if reason := _shapes(claims) or self._meaning(claims):
+            raise InvalidToken(reason)
         if now >= claims["exp"] + self.leeway:
             raise InvalidToken("expired")
         if now < self.valid_from(claims):
@@ -144,36 +163,22 @@ class Policy:
 
     def valid_from(self, claims: Mapping[str, Any]) -> float:
         """The first instant at which `claims` are accepted: the later of nbf and iat, less the leeway."""
-        return float(max(claims.get("nbf", 0), claims.get("iat", 0))) - self.leeway
+        nbf, iat = claims.get("nbf", 0), claims.get("iat", 0)
+        return float(max(nbf, iat) - self.leeway)
 
-    def _shapes(self, claims: Mapping[str, Any]) -> str:
-        for name in ("exp", "nbf", "iat"):
-            if name in claims and not _is_instant(claims[name]):
-                return name
-        for name in ("iss", "sub", "jti", "sid"):
-            if name in claims and not _is_text(claims[name]):
-                return name
-        if "aud" in claims and not _is_audience(claims["aud"]):
-            return "aud"
-        if "exp" not in claims:
-            return "exp"
+    def _meaning(self, claims: Mapping[str, Any]) -> str:
         for name in self.required:
             if name not in claims:
                 return f"{name} missing"
+        if self.issuer and claims.get("iss") != self.issuer:
+            return "issuer"
+        if not isinstance(self.audience, AnyAudience):
+            audience = claims.get("aud", ())
+            if self.audience.isdisjoint((audience,) if isinstance(audience, str) else audience):
+                return "audience"
+        if self.token_type is not None and claims.get("type", self.token_type) != self.token_type:
+            return "type"
         return ""
-
-    def _issuer(self, claims: Mapping[str, Any]) -> str:
-        return "issuer" if self.issuer and claims.get("iss") != self.issuer else ""
-
-    def _audience(self, claims: Mapping[str, Any]) -> str:
-        if isinstance(self.audience, AnyAudience):
-            return ""
-        audience = claims.get("aud", ())
-        named = (audience,) if isinstance(audience, str) else audience
-        return "audience" if self.audience.isdisjoint(named) else ""
-
-    def _type(self, claims: Mapping[str, Any]) -> str:
-        return "type" if self.token_type is not None and claims.get("type", self.token_type) != self.token_type else ""
 
 
 def audience_set(audience: str | Collection[str] | AnyAudience) -> frozenset[str] | AnyAudience:
@@ -185,6 +190,20 @@ def audience_set(audience: str | Collection[str] | AnyAudience) -> frozenset[str
         msg = "an audience is a non-empty text; to accept any, say ANY_AUDIENCE"
         raise ValueError(msg)
     return names
+
+
+def _shapes(claims: Mapping[str, Any]) -> str:
+    """The first registered claim (RFC 7519 §4.1) that is not of its type; `exp` too when there is none."""
+    for name in _INSTANTS:
+        value = claims.get(name, 0)
+        if not (type(value) is int and -_END_OF_TIME < value < _END_OF_TIME) and not _is_instant(value):
+            return name
+    for name in _TEXTS:
+        if not _is_text(claims.get(name, "-")):
+            return name
+    if not _is_audience(claims.get("aud", "-")):
+        return "aud"
+    return "" if "exp" in claims else "exp"
 
 
 def _is_instant(value: object) -> bool:

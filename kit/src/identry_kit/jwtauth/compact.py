@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
@@ -21,7 +22,17 @@ MAX_TOKEN = 8192
 MAX_DEPTH = 16
 MAX_KID = 128
 
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+").fullmatch
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/***")
+"""To the alphabet that `binascii` reads; what is not base64url becomes what it refuses."""
+_PADDING = (b"", b"", b"==", b"=")
+_LAST: tuple[frozenset[int], ...] = (
+    frozenset(_ALPHABET),
+    frozenset(),
+    frozenset(b"AQgw"),
+    frozenset(b"AEIMQUYcgkosw048"),
+)
+"""By length modulo 4: the last characters that leave no stray bits (RFC 7515 Appendix C has none to ignore)."""
 _TYPES = frozenset({"jwt", "at+jwt"})
 _FORBIDDEN = frozenset({"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"})
 """Header members that ask the verifier to do something else, or bring their own key (RFC 8725 §3.10)."""
@@ -49,23 +60,24 @@ def split(token: object, max_length: int = MAX_TOKEN) -> Compact:
         raise InvalidToken("not text")
     if len(token) > max_length:
         raise InvalidToken("too long")
-    if _COMPACT(token) is None:
+    raw = token.encode("ascii") if token.isascii() else b""
+    if raw.translate(None, _ALPHABET) != b"..":
         raise InvalidToken("not three base64url segments")
-    raw = token.encode("ascii")
-    signing_input, _, signature = raw.rpartition(b".")
-    header, _, payload = signing_input.partition(b".")
-    return Compact(header, payload, decode_segment(signature), signing_input)
+    header, payload, signature = raw.split(b".")
+    if not header or not payload or not signature:
+        raise InvalidToken("not three base64url segments")
+    return Compact(header, payload, decode_segment(signature), raw[: -len(signature) - 1])
 
 
 def decode_segment(text: bytes) -> bytes:
     """Canonical base64url without padding (RFC 7515 §2): no stray bits in the last character. Raises InvalidToken."""
-    try:
-        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
-    except (Base64Error, ValueError):
-        data = b""
-    if not data or urlsafe_b64encode(data).rstrip(b"=") != text:
-        raise InvalidToken("not canonical base64url")
-    return data
+    rest = len(text) % 4
+    if text and text[-1] in _LAST[rest]:
+        try:
+            return a2b_base64(text.translate(_TO_BASE64) + _PADDING[rest], strict_mode=True)
+        except Base64Error:
+            pass
+    raise InvalidToken("not canonical base64url")
 
 
 def read_header(text: bytes, algorithms: frozenset[str], *, kid_required: bool = True) -> Header:
@@ -95,7 +107,7 @@ def read_object(data: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
         if text.count("{") + text.count("[") > max_depth:
             _check_depth(text, max_depth)
         value = _strict_json(text)
-        if "\\u" in text:
+        if "\\" in text and "\\u" in text:
             # Escapes can spell what UTF-8 cannot hold (half a surrogate pair) and what databases refuse (NUL).
             again = json.dumps(value, ensure_ascii=False)
             again.encode("utf-8")
@@ -142,4 +154,18 @@ def _finite(text: str) -> float:
     return number
 
 
-_strict_json = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite).decode
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]  # not in its stub
+
+
+def _strict_json(text: str) -> object:
+    """`text` as JSON. Raises ValueError. An object and nothing else, as it is in tokens, skips the decoder's frame."""
+    if text[:1] == "{":
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration as error:
+            msg = "not JSON"
+            raise ValueError(msg) from error
+        if end == len(text):
+            return value
+    return _decoder.decode(text)

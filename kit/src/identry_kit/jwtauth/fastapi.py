@@ -22,7 +22,7 @@ Needs `pip install 'identry-kit[fastapi]'`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 try:
     from fastapi import Depends, FastAPI, Security
@@ -36,14 +36,13 @@ from identry_kit.apierror import Renderer, to_asgi
 from identry_kit.apierror import fastapi as errors
 from identry_kit.context import Caller
 from identry_kit.jwtauth.caller import Authenticator, has_credentials
-from identry_kit.jwtauth.middleware import RequestRecord
+from identry_kit.jwtauth.middleware import AUTHENTICATOR, RequestRecord
 from identry_kit.jwtauth.requirements import Roles, Scopes
 from identry_kit.jwtauth.verifier import Verifier
 
 __all__ = ["CurrentUser", "OptionalUser", "current_user", "install", "optional_user", "require_roles", "require_scopes"]
 
 SCHEME = "Identry"
-_STATE = "identry_kit_authenticator"
 
 
 def install(
@@ -57,11 +56,10 @@ def install(
     """Tell `app` whose tokens it takes; give it the kit's error answers and a `context` record for each request.
 
     `tenant_claim` and `sub_only` as in `Authenticator`; `render` writes every error. An application that is mounted in
-    another needs its own `install`. Call it before the first request.
+    another takes the same tokens unless it has its own `install`. Call it before the first request.
     """
-    setattr(app.state, _STATE, Authenticator(verifier, tenant_claim=tenant_claim, sub_only=sub_only))
     errors.install(app, render)
-    app.add_middleware(RequestRecord)
+    app.add_middleware(RequestRecord, Authenticator(verifier, tenant_claim=tenant_claim, sub_only=sub_only))
 
 
 class _Bearer(SecurityBase):
@@ -71,23 +69,23 @@ class _Bearer(SecurityBase):
         self.scheme_name = SCHEME
         self.model = HTTPBearer(bearerFormat="JWT", description="An access token, without the word Bearer.")
 
-    @staticmethod
-    def authenticator(connection: HTTPConnection) -> Authenticator:
-        found = getattr(connection.app.state, _STATE, None)
-        if not isinstance(found, Authenticator):
-            msg = "this application does not know whose tokens it takes: call identry_kit.jwtauth.fastapi.install"
-            raise RuntimeError(msg)
-        return found
+
+def _authenticator(connection: HTTPConnection) -> Authenticator:
+    try:
+        return cast("Authenticator", connection.scope[AUTHENTICATOR])
+    except KeyError:
+        msg = "this application does not know whose tokens it takes: call identry_kit.jwtauth.fastapi.install"
+        raise RuntimeError(msg) from None
 
 
 class _CurrentUser(_Bearer):
     async def __call__(self, connection: HTTPConnection) -> Caller:
-        return await self.authenticator(connection).caller(connection.scope)
+        return await _authenticator(connection).caller(connection.scope)
 
 
 class _OptionalUser(_Bearer):
     async def __call__(self, connection: HTTPConnection) -> Caller | None:
-        authenticator = self.authenticator(connection)
+        authenticator = _authenticator(connection)
         return await authenticator.caller(connection.scope) if has_credentials(connection.scope) else None
 
 
@@ -97,7 +95,7 @@ class _Requires(_Bearer):
         self.requirement = requirement
 
     async def __call__(self, connection: HTTPConnection) -> Caller:
-        caller = await self.authenticator(connection).caller(connection.scope)
+        caller = await _authenticator(connection).caller(connection.scope)
         self.requirement.check(caller)
         return caller
 

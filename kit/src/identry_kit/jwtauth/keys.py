@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -91,17 +91,18 @@ class Key:
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` over `message` was made with this key's private half."""
-        public = self.public
         try:
-            if isinstance(public, RSAPublicKey):
-                public.verify(signature, message, _PADDING, _SHA256)
-            elif isinstance(public, EllipticCurvePublicKey):
+            if self.alg == "RS256":
+                cast("RSAPublicKey", self.public).verify(signature, message, _PADDING, _SHA256)
+            elif self.alg == "ES256":
                 if len(signature) != 64:
                     return False
                 r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-                public.verify(encode_dss_signature(r, s), message, _ECDSA)
+                cast("EllipticCurvePublicKey", self.public).verify(encode_dss_signature(r, s), message, _ECDSA)
+            elif self.alg == "EdDSA":
+                cast("Ed25519PublicKey", self.public).verify(signature, message)
             else:
-                public.verify(signature, message)
+                return False
         except InvalidSignature:
             return False
         return True

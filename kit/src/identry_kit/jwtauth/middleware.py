@@ -7,6 +7,9 @@ from identry_kit.apierror import APIError, ASGIApp, Receive, Renderer, Scope, Se
 from identry_kit.jwtauth.caller import Authenticator
 from identry_kit.jwtauth.verifier import Verifier
 
+AUTHENTICATOR = "identry_kit.authenticator"
+"""The key in an ASGI scope under which a skin finds whose tokens it takes."""
+
 
 class JWTAuth:
     """Let a request in only with a token that `verifier` accepts; put the caller and the raw token into `context`.
@@ -47,13 +50,19 @@ class JWTAuth:
 
 
 class RequestRecord:
-    """A record of `context` for the length of a request, if no layer outside made one."""
+    """A record of `context` for the length of a request, if no layer outside made one.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Skins put their `authenticator` into the scope with it, for the dependencies inside.
+    """
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator | None = None) -> None:
         self.app = app
+        self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if self._authenticator is not None:
+            scope[AUTHENTICATOR] = self._authenticator
         if scope["type"] == "lifespan" or context.current() is not None:
             await self.app(scope, receive, send)
             return

@@ -112,7 +112,10 @@ class Verifier:
         Raises InvalidToken; KeysUnavailable (or another ServiceUnavailable, from the hook) when nobody can tell.
         """
         try:
-            claims = await self._verify(token)
+            digest = self._digest(token)
+            claims = self._remembered(digest)
+            if claims is None:
+                claims = await self._verify(token, digest)
             if self._revocation is not None:
                 await self._ask(self._revocation, token, claims)
         except (InvalidToken, ServiceUnavailable):
@@ -138,11 +141,7 @@ class Verifier:
             raise KeysUnavailable
         return self._finish(parts, header, key, digest)
 
-    async def _verify(self, token: str) -> Claims:
-        digest = self._digest(token)
-        claims = self._remembered(digest)
-        if claims is not None:
-            return claims
+    async def _verify(self, token: str, digest: bytes) -> Claims:
         parts, header = self._parse(token)
         key = self._keys.peek(header.kid) or await self._keys.get(header.kid)
         return self._finish(parts, header, key, digest)
