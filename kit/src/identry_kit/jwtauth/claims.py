@@ -201,7 +201,14 @@ def _shapes(claims: Mapping[str, Any]) -> str:
     for name in _TEXTS:
         if not _is_text(claims.get(name, "-")):
             return name
-    if not _is_audience(claims.get("aud", "-")):
+    audience = claims.get("aud", "-")
+    if type(audience) is list:
+        if not 0 < len(audience) <= _MAX_AUDIENCES:
+            return "aud"
+        for name in audience:
+            if not _is_text(name):
+                return "aud"
+    elif not _is_text(audience):
         return "aud"
     return "" if "exp" in claims else "exp"
 
@@ -213,10 +220,4 @@ def _is_instant(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_TEXT and value.isprintable()
-
-
-def _is_audience(value: object) -> bool:
-    if isinstance(value, str):
-        return _is_text(value)
-    return isinstance(value, list) and 0 < len(value) <= _MAX_AUDIENCES and all(_is_text(item) for item in value)
+    return type(value) is str and 0 < len(value) <= _MAX_TEXT and value.isprintable()

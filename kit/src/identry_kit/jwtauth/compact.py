@@ -39,7 +39,7 @@ _FORBIDDEN = frozenset({"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"}
 
 
 class Compact(NamedTuple):
-    """A token cut into its parts; `header_text` and `payload_text` are still base64url."""
+    """A token cut into its parts; `header_text` and `payload_text` are as they came, their alphabet not looked at."""
 
     header_text: bytes
     payload_text: bytes
@@ -60,17 +60,15 @@ def split(token: object, max_length: int = MAX_TOKEN) -> Compact:
         raise InvalidToken("not text")
     if len(token) > max_length:
         raise InvalidToken("too long")
-    raw = token.encode("ascii") if token.isascii() else b""
-    if raw.translate(None, _ALPHABET) != b"..":
-        raise InvalidToken("not three base64url segments")
-    header, payload, signature = raw.split(b".")
-    if not header or not payload or not signature:
-        raise InvalidToken("not three base64url segments")
-    return Compact(header, payload, decode_segment(signature), raw[: -len(signature) - 1])
+    segments = token.encode("ascii", "replace").split(b".", 3)  # what is not ASCII becomes what is not base64url
+    if len(segments) != 3:
+        raise InvalidToken("not three segments")
+    header, payload, signature = segments
+    return Compact(header, payload, decode_segment(signature), b"%b.%b" % (header, payload))
 
 
 def decode_segment(text: bytes) -> bytes:
-    """Canonical base64url without padding (RFC 7515 §2): no stray bits in the last character. Raises InvalidToken."""
+    """Canonical base64url without padding (RFC 7515 §2): its alphabet, no stray bits left. Raises InvalidToken."""
     rest = len(text) % 4
     if text and text[-1] in _LAST[rest]:
         try:
