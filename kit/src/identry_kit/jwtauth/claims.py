@@ -85,12 +85,14 @@ class Claims(Mapping[str, Any]):
     @property
     def iat(self) -> float:
         """When it was made; 0 when it does not say."""
-        return float(self._claims.get("iat", 0))
+        iat: float = self._claims.get("iat", 0)
+        return iat
 
     @property
     def nbf(self) -> float:
         """From when it is good; 0 when it does not say."""
-        return float(self._claims.get("nbf", 0))
+        nbf: float = self._claims.get("nbf", 0)
+        return nbf
 
     @property
     def jti(self) -> str:
