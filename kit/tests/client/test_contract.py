@@ -89,9 +89,7 @@ class TestInTheCallersName:
             assert (await client.get_user(endpoint.admin_id)).id == endpoint.admin_id
             assert (await client.get_current_user_profile()).sub == str(endpoint.admin_id)
 
-    async def test_without_an_app_id_the_callers_list_of_applications_tells_it(
-        self, make: Any, endpoint: Any
-    ) -> None:
+    async def test_without_an_app_id_the_callers_list_of_applications_tells_it(self, make: Any, endpoint: Any) -> None:
         client = make(app_id="").with_jwt(endpoint.admin_token())
         assert (await client.get_user(endpoint.admin_id)).id == endpoint.admin_id
 

@@ -89,13 +89,19 @@ class _Core:
                     outcome = self.cell.current() or await self._fetch_shared()
 
     async def _fetch_shared(self) -> Grant | ClientError:
-        """Join the fetch under way or start one. A waiter that is cancelled leaves it running for the others."""
-        if self.wire.closed:
-            return ClientClosed(OP)
-        if self.flight is None:
-            # An empty context: what is fetched for everybody must not carry one caller's request along.
-            self.flight = asyncio.create_task(self._fetch(), name="identry-kit-service-token", context=Context())
-        return await asyncio.shield(self.flight)
+        """Join the fetch under way or start one. A waiter that is cancelled leaves it running for the others.
+
+        One that was joined and ran out of its own time is no reason to give up: the joiner's time is longer.
+        """
+        while not self.wire.closed:
+            joined = self.flight is not None
+            if self.flight is None:
+                # An empty context: what is fetched for everybody must not carry one caller's request along.
+                self.flight = asyncio.create_task(self._fetch(), name="identry-kit-service-token", context=Context())
+            outcome = await asyncio.shield(self.flight)
+            if not (joined and isinstance(outcome, DeadlineExceeded)):
+                return outcome
+        return ClientClosed(OP)
 
     async def _fetch(self) -> Grant | ClientError:
         until = asyncio.get_running_loop().time() + self.config.timeout

@@ -92,22 +92,26 @@ class _Core:
                     outcome = self._grant(remaining)
 
     def _grant(self, remaining: Remaining) -> Grant | ClientError:
-        """The kept token, else the result of the fetch under way, else of one's own."""
-        with self.lock:
-            kept = self.cell.current()
-            if kept is not None:
-                return kept
-            flight, is_mine = self.flight, self.flight is None
-            if flight is None:
-                flight = self.flight = _Flight()
-        if is_mine:
-            self._fetch(flight)
-        elif not flight.landed.wait(max(0.0, remaining())):
-            return DeadlineExceeded(OP)
-        return flight.outcome
+        """The kept token, else the result of the fetch under way, else of one's own.
 
-    def _fetch(self, flight: _Flight) -> None:
-        remaining = self._remaining()
+        One that was joined and ran out of its starter's time is no reason to give up: the joiner's time is longer.
+        """
+        while True:
+            with self.lock:
+                kept = self.cell.current()
+                if kept is not None:
+                    return kept
+                flight, is_mine = self.flight, self.flight is None
+                if flight is None:
+                    flight = self.flight = _Flight()
+            if is_mine:
+                return self._fetch(flight, remaining)
+            if not flight.landed.wait(max(0.0, remaining())):
+                return DeadlineExceeded(OP)
+            if not isinstance(flight.outcome, DeadlineExceeded):
+                return flight.outcome
+
+    def _fetch(self, flight: _Flight, remaining: Remaining) -> Grant | ClientError:
         try:
             flight.outcome = self._drive(perform_grant(self.config, self.clock, remaining), remaining)
         finally:
@@ -116,6 +120,7 @@ class _Core:
                     self.cell.keep(flight.outcome)
                 self.flight = None
             flight.landed.set()
+        return flight.outcome
 
 
 def _blocking(

@@ -7,6 +7,7 @@ followed, no cookie is kept (one client serves many people). What the library ra
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from identry_kit.client.errors import (
 from identry_kit.client.retry import Failure, retry_after
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 MAX_ANSWER = 10 << 20
@@ -48,7 +51,7 @@ class AsyncWire:
         if self.closed:
             return Failure(ClientClosed(request.op))
         if self._http is None:
-            self._http = httpx2.AsyncClient(cookies=_no_cookies())
+            self._http = httpx2.AsyncClient(cookies=_no_cookies(), verify=_tls())
         try:
             sent = await self._http.send(_built(request, remaining), stream=True, auth=None, follow_redirects=False)
             try:
@@ -85,7 +88,7 @@ class BlockingWire:
         if self._http is None and not self.closed:
             import httpx2
 
-            self._http = httpx2.Client(cookies=_no_cookies())
+            self._http = httpx2.Client(cookies=_no_cookies(), verify=_tls())
 
     def send(self, request: Outgoing, remaining: float) -> Answer | Failure:
         """The whole answer; a Failure when there is none within `remaining` seconds of waiting.
@@ -188,6 +191,14 @@ def _named(op: str, error: Exception) -> ClientError:
     if isinstance(error, httpx2.TimeoutException):
         return DeadlineExceeded(op)
     return ConnectionLost(op)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The certificate authorities, read once: they are most of what an HTTP client costs. Threads may share it."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def _no_cookies() -> CookieJar:

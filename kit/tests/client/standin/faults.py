@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +53,14 @@ class Faults:
         if self.loop is not None and self.gate is not None:
             self.loop.call_soon_threadsafe(self.gate.set)
 
+    def release_when(self, condition: Callable[[], bool]) -> None:
+        """The same, when `condition` has come true; blocks until then, ten seconds at most."""
+        for _ in range(5000):
+            if condition():
+                break
+            time.sleep(0.002)
+        self.release()
+
     def around(self, app: Any, port: str) -> Any:
         async def layer(scope: Any, receive: Any, send: Any) -> None:
             body = b""
@@ -82,10 +92,12 @@ class Faults:
 
     async def _misbehave(self, recipe: str, extra: dict[str, str], send: Any) -> bool:
         """Do the fault; True when the request shall be served after all."""
+        if recipe.startswith("wait"):
+            self.gate = self.gate or asyncio.Event()
+            await self.gate.wait()
+            recipe = recipe.removeprefix("wait").removeprefix(", then ")
         match recipe:
-            case "wait":
-                self.gate = self.gate or asyncio.Event()
-                await self.gate.wait()
+            case "":
                 return True
             case "hang":
                 self.gate = self.gate or asyncio.Event()

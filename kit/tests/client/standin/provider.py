@@ -20,7 +20,7 @@ from standin.faults import Faults
 
 APP_ID = 7
 CLIENT_ID = "my-app"
-CLIENT_SECRET = "s3cret-of-the-application"  # noqa: S105
+CLIENT_SECRET = "s3cret-of-the-application"
 ADMIN = 1
 CREATED = "2026-01-02T03:04:05.678901234Z"
 ROLES = {"admin", "manager", "editor", "viewer", "user"}

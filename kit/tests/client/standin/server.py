@@ -39,9 +39,7 @@ def running(*apps: Any) -> Iterator[tuple[list[str], asyncio.AbstractEventLoop]]
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        await asyncio.gather(
-            *(server.serve([listening]) for server, listening in zip(servers, sockets, strict=True))
-        )
+        await asyncio.gather(*(server.serve([listening]) for server, listening in zip(servers, sockets, strict=True)))
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
