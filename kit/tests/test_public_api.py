@@ -26,6 +26,14 @@ PUBLIC = {
         bad_request conflict exception_handlers forbidden header_lines internal new not_found service_unavailable
         to_asgi to_envelope to_problem too_many_requests unauthorized validation_error wants_problem
     """,
+    "client": """
+        AppIdMissing AppUser Attribution BlockingClient CallerTokenMissing Client ClientClosed ClientError
+        ClientSecretMissing ConnectionLost CreateResult DeadlineExceeded Decision Introspection InvalidAnswer
+        InvalidCredentials InvalidProfileUpdate Login MagicLink MagicLinkAlreadyUsed MagicLinkInvalid
+        MagicLinkRateLimited NotConfigured OAuthError PolicyRequestRejected PolicyUnavailable Profile ProfileUpdate
+        Rejected Resource SignupRejected SignupResult Subject TokenSet Unanswered UnexpectedStatus Unreachable
+        UserAlreadyExists UserInfo UserList UserNotInApp
+    """,
     "context": """
         ANONYMOUS Caller DEFAULT_PLAN Request amr annotate app_role app_roles audiences auth_time begin caller current
         end is_service logger raw_jwt request_id scopes service_app tenant_id tenant_id_str token_version use user_email

@@ -314,6 +314,15 @@ class TestNothingSecretShows:
         assert not [secret for secret in echo.split() if secret in caplog.text]
         assert not [secret for secret in secrets if secret in f"{client!r} {mine!r} {getattr(mine, '_behalf', '')!r}"]
 
+    @pytest.mark.parametrize("as_sent", ["pa%C3%9F+wort%2B1%26%22", 'pa\\u00df wort+1&\\"', 'paß wort+1&"'])
+    async def test_nor_do_they_in_the_forms_that_they_were_sent_in(
+        self, client: Any, provider: Provider, as_sent: str
+    ) -> None:
+        provider.fail(f"403 you sent {as_sent}!")
+        with pytest.raises(UnexpectedStatus) as caught:
+            await client.signup("Fay", "fay@example.com", 'paß wort+1&"')
+        assert caught.value.body == "you sent [redacted]!"
+
     async def test_what_logs_in_is_not_in_the_repr_of_an_answer(self, client: Any, provider: Provider) -> None:
         made = await client.register_user("carl@example.com", "user")
         link = await client.send_magic_link("carl@example.com")

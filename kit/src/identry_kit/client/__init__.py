@@ -1,6 +1,6 @@
 """Calling the identity server: an async client and its blocking twin, the same calls described once.
 
-`Client` and `BlockingClient` are what services use; what they answer are the frozen records of `shapes`, what they
+`Client` and `BlockingClient` are what services use; what they answer are frozen records (`shapes`, `tokens`), what they
 raise is one tree (`errors`). Each call is a description without I/O (`members`, `service`, `accounts`), made by one
 engine that both clients drive. They retry only where that is safe, keep one service token fetched once for all waiters,
 follow no redirects and show no token.
@@ -42,15 +42,13 @@ from identry_kit.client.shapes import (
     AppUser,
     CreateResult,
     Decision,
-    Introspection,
-    Login,
     MagicLink,
     Profile,
     SignupResult,
-    TokenSet,
     UserInfo,
     UserList,
 )
+from identry_kit.client.tokens import Introspection, Login, TokenSet
 
 __all__ = [
     "AppIdMissing",

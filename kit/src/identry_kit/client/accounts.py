@@ -18,7 +18,8 @@ from identry_kit.client.errors import (
 )
 from identry_kit.client.grant import oauth_error
 from identry_kit.client.service import ProfileUpdate, invalid_update
-from identry_kit.client.shapes import Introspection, Login, Profile, SignupResult, TokenSet, UserInfo
+from identry_kit.client.shapes import Profile, SignupResult, UserInfo
+from identry_kit.client.tokens import Introspection, Login, TokenSet
 
 _EXISTS = "email already exists"
 

@@ -5,10 +5,12 @@ A description does no I/O and knows no transport, so the async client and its bl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import quote_plus
 
 from identry_kit.client.errors import ClientError, UnexpectedStatus
 from identry_kit.client.fields import Fields, error_text
@@ -60,8 +62,11 @@ class Answer:
             return self
         body = self.body
         for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                body = body.replace(secret.encode("utf-8", "replace"), _BLACKED_OUT)
+            if len(secret) < _SHORTEST_SECRET:
+                continue
+            # As it is, as a form has it, and as JSON has it: whichever way a server sends back what it was sent.
+            for sent in (secret, quote_plus(secret, errors="replace"), json.dumps(secret)[1:-1]):
+                body = body.replace(sent.encode("utf-8", "replace"), _BLACKED_OUT)
         return Answer(self.op, self.status, body, self.retry_after)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from identry_kit.client.fields import Fields
 
@@ -16,12 +15,9 @@ __all__ = [
     "AppUser",
     "CreateResult",
     "Decision",
-    "Introspection",
-    "Login",
     "MagicLink",
     "Profile",
     "SignupResult",
-    "TokenSet",
     "UserInfo",
     "UserList",
 ]
@@ -182,64 +178,6 @@ class UserInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenSet:
-    """The token endpoint's answer; `expires_in` is in seconds, 0 when not told."""
-
-    access_token: str = field(repr=False)
-    refresh_token: str = field(default="", repr=False)
-    id_token: str = field(default="", repr=False)
-    token_type: str = "Bearer"  # noqa: S105  (the name of a scheme, no secret)
-    expires_in: int = 0
-    scope: str = ""
-    roles: tuple[str, ...] = ()
-    app_roles: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, fields: Fields) -> TokenSet:
-        """Raises InvalidAnswer for another shape, an answer without an access token included."""
-        return cls(
-            access_token=fields.text("access_token"),
-            refresh_token=fields.text("refresh_token", ""),
-            id_token=fields.text("id_token", ""),
-            token_type=fields.text("token_type", "Bearer"),
-            expires_in=fields.uint("expires_in", 0),
-            scope=fields.text("scope", ""),
-            roles=fields.texts("roles"),
-            app_roles=fields.text_map("app_roles"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A person was logged in (magic link, administrator); `expires_in` is in seconds."""
-
-    access_token: str = field(repr=False)
-    user_id: int
-    refresh_token: str = field(default="", repr=False)
-    id_token: str = field(default="", repr=False)
-    token_type: str = "Bearer"  # noqa: S105  (the name of a scheme, no secret)
-    expires_in: int = 0
-    roles: tuple[str, ...] = ()
-    app_roles: Mapping[str, str] = field(default_factory=dict)
-    must_change_password: bool = False
-
-    @classmethod
-    def read(cls, fields: Fields) -> Login:
-        """Raises InvalidAnswer for another shape, an answer without an access token included."""
-        return cls(
-            access_token=fields.text("access_token"),
-            user_id=fields.uint("user_id"),
-            refresh_token=fields.text("refresh_token", ""),
-            id_token=fields.text("id_token", ""),
-            token_type=fields.text("token_type", "Bearer"),
-            expires_in=fields.uint("expires_in", 0),
-            roles=fields.texts("roles"),
-            app_roles=fields.text_map("app_roles"),
-            must_change_password=fields.flag("must_change_password"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class SignupResult:
     """An account was made. `verify_url` is there in development only."""
 
@@ -264,48 +202,6 @@ class MagicLink:
     def read(cls, fields: Fields) -> MagicLink:
         """Raises InvalidAnswer for another shape."""
         return cls(fields.text("message", ""), fields.text("magic_url", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Introspection:
-    """RFC 7662: whether a token counts now, and what it says. Times are seconds since the epoch, 0 when not told."""
-
-    active: bool
-    sub: str = ""
-    scope: str = ""
-    client_id: str = ""
-    username: str = ""
-    token_type: str = ""
-    exp: int = 0
-    iat: int = 0
-    aud: tuple[str, ...] = ()
-    role: str = ""
-    auth_time: int = 0
-    amr: tuple[str, ...] = ()
-    acr: str = ""
-    cnf: Mapping[str, Any] = field(default_factory=dict)
-    act: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, fields: Fields) -> Introspection:
-        """Raises InvalidAnswer for another shape."""
-        return cls(
-            active=fields.flag("active"),
-            sub=fields.text("sub", ""),
-            scope=fields.text("scope", ""),
-            client_id=fields.text("client_id", ""),
-            username=fields.text("username", ""),
-            token_type=fields.text("token_type", ""),
-            exp=fields.uint("exp", 0),
-            iat=fields.uint("iat", 0),
-            aud=fields.texts("aud"),
-            role=fields.text("role", ""),
-            auth_time=fields.uint("auth_time", 0),
-            amr=fields.texts("amr"),
-            acr=fields.text("acr", ""),
-            cnf=fields.object("cnf"),
-            act=fields.object("act"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
