@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 
 def described(method: Callable[..., Any], description: Callable[..., Any], owner: str) -> None:
@@ -15,13 +15,12 @@ def described(method: Callable[..., Any], description: Callable[..., Any], owner
 
     The configuration becomes `self`; the result `Call[X]` becomes `X`.
     """
-    signature = inspect.signature(description)
+    signature = inspect.signature(description, eval_str=True)
     parameters = list(signature.parameters.values())
     parameters[0] = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    returned = str(signature.return_annotation)
-    result = returned.removeprefix("Call[").removesuffix("]") if returned.startswith("Call[") else returned
+    (result,) = get_args(signature.return_annotation)
     method.__name__ = description.__name__
     method.__qualname__ = f"{owner}.{description.__name__}"
     method.__doc__ = description.__doc__
-    method.__annotations__ = description.__annotations__ | {"return": result}
+    method.__annotations__ = {item.name: item.annotation for item in parameters[1:]} | {"return": result}
     method.__dict__["__signature__"] = signature.replace(parameters=parameters, return_annotation=result)
