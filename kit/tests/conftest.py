@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+from identry.core.embedded import EmbeddedPostgres
 
 
 @dataclass
@@ -121,3 +123,17 @@ def reply() -> Any:
         return app
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL for the whole run; no fsync, because nothing here outlives it."""
+    options = {"fsync": "off", "synchronous_commit": "off"}
+    with EmbeddedPostgres(tmp_path_factory.mktemp("kit-pg"), options=options) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: EmbeddedPostgres) -> str:
+    """Its address as SQLAlchemy wants it, for asyncpg."""
+    return postgres.url.replace("postgresql://", "postgresql+asyncpg://", 1)

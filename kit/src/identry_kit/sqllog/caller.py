@@ -6,7 +6,9 @@ import sys
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 
-_INSIDE = frozenset({"sqlalchemy", "identry_kit", "asyncio", "uvloop"})
+_INSIDE = frozenset({"sqlalchemy", "identry_kit", "asyncio"})
+_LOOP = frozenset({"asyncio.events", "asyncio.base_events", "asyncio.runners"})
+"""Beyond these is whoever runs the event loop; that is nobody's caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Caller:
 
 
 def find_caller() -> Caller | None:
-    """The innermost frame of the running call that is neither SQLAlchemy's, nor the kit's, nor the event loop's; None if none.
+    """The innermost frame of the running call that is neither SQLAlchemy's, nor the kit's, nor asyncio's. None when
+    there is none: a task may run one of their coroutines itself.
 
     Under an async engine SQLAlchemy runs in a greenlet whose parent is the coroutine that awaits it, so the search
     goes on there.
@@ -48,7 +51,7 @@ def find_raiser(traceback: TracebackType | None) -> Caller | None:
 
 
 def _outside(frame: FrameType | None) -> Caller | None:
-    while frame is not None:
+    while frame is not None and frame.f_globals.get("__name__") not in _LOOP:
         if not _inside(frame):
             return _caller(frame, frame.f_lineno)
         frame = frame.f_back

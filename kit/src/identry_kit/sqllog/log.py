@@ -61,23 +61,24 @@ class SQLLog:
         self._statements = statements
         self._parameters = parameters
         self._clock = clock
-        self._before, self._after = self._cursor_hooks()
+        self._hooks = self._engine_hooks()
 
     def attach(self, engine: Any) -> None:
-        """Watch an `Engine` or `AsyncEngine`; a second time changes nothing. Needs the extra `sqlalchemy`."""
+        """Watch an `Engine` or `AsyncEngine`; a second time changes nothing. Needs the extra `sqlalchemy`.
+
+        Attach it after any other listener for `do_execute` (there is hardly ever one): this one runs the statement.
+        """
         event, target = _sqlalchemy_event(), getattr(engine, "sync_engine", engine)
-        if not event.contains(target, "handle_error", self._on_error):
-            event.listen(target, "before_cursor_execute", self._before, retval=True)
-            event.listen(target, "after_cursor_execute", self._after)
-            event.listen(target, "handle_error", self._on_error)
+        for name, hook in self._hooks.items():
+            if not event.contains(target, name, hook):
+                event.listen(target, name, hook)
 
     def detach(self, engine: Any) -> None:
         """Stop watching an engine; one that is not watched is left alone."""
         event, target = _sqlalchemy_event(), getattr(engine, "sync_engine", engine)
-        if event.contains(target, "handle_error", self._on_error):
-            event.remove(target, "before_cursor_execute", self._before)
-            event.remove(target, "after_cursor_execute", self._after)
-            event.remove(target, "handle_error", self._on_error)
+        for name, hook in self._hooks.items():
+            if event.contains(target, name, hook):
+                event.remove(target, name, hook)
 
     async def attach_asyncpg(self, connection: Any) -> None:
         """Watch an asyncpg connection: `asyncpg.create_pool(…, init=log.attach_asyncpg)`.
@@ -100,34 +101,55 @@ class SQLLog:
         """
         return Watch(self._lines)
 
-    def _cursor_hooks(self) -> tuple[Any, Any]:
-        """What SQLAlchemy calls around each statement: nearly always two readings of the clock and a comparison.
+    def _engine_hooks(self) -> dict[str, Callable[..., Any]]:
+        """What SQLAlchemy calls for each statement: nearly always two readings of the clock and a comparison.
 
-        Closures, because they run for every statement; the start is kept on the execution, which lives as long.
+        These events stand in for the execution itself, so they do what SQLAlchemy would do, and return True. The events
+        around it (`before_cursor_execute` …) would switch on those for whole constructs too, which costs every
+        statement several times as much as all of this. The start is kept on the execution, for `_on_error`.
         """
         clock, limit, lines, watched = self._clock, self._lines.limit, self._lines, watching.get
-        may_be_verbose = self._lines.rank == 3
+        always = self._lines.rank == 3
 
-        def before(connection: Any, cursor: Any, sql: str, parameters: Any, execution: Any, many: Any) -> Any:  # noqa: ARG001 - SQLAlchemy's signature
-            if execution is not None:
-                execution.identry_started = clock()
-            return sql, parameters
-
-        def after(connection: Any, cursor: Any, sql: str, parameters: Any, execution: Any, many: Any) -> None:  # noqa: ARG001 - as above
-            if execution is None:
-                return
-            elapsed = clock() - execution.identry_started
+        def ended(elapsed: float, cursor: Any, sql: str, parameters: Any, execution: Any) -> None:
             watch = watched()
-            if elapsed <= limit and watch is None and not (may_be_verbose and lines.verbose):
-                return
-            statement = self._statement(sql, elapsed, cursor.rowcount, parameters, connection.engine)
+            statement = self._statement(sql, elapsed, cursor.rowcount, parameters, execution.engine)
             line = lines.of_success(statement, find_caller)
             if watch is None or watch.lines is not lines:
                 lines.write(line)
             else:
                 watch.saw(statement, line)
 
-        return before, after
+        def execute(cursor: Any, sql: str, parameters: Any, execution: Any) -> bool:
+            started = execution.identry_started = clock()
+            execution.dialect.do_execute(cursor, sql, parameters, execution)
+            elapsed = clock() - started
+            if elapsed > limit or always or watched() is not None:
+                ended(elapsed, cursor, sql, parameters, execution)
+            return True
+
+        def executemany(cursor: Any, sql: str, parameters: Any, execution: Any) -> bool:
+            started = execution.identry_started = clock()
+            execution.dialect.do_executemany(cursor, sql, parameters, execution)
+            elapsed = clock() - started
+            if elapsed > limit or always or watched() is not None:
+                ended(elapsed, cursor, sql, parameters, execution)
+            return True
+
+        def execute_plain(cursor: Any, sql: str, execution: Any) -> bool:
+            started = execution.identry_started = clock()
+            execution.dialect.do_execute_no_params(cursor, sql, execution)
+            elapsed = clock() - started
+            if elapsed > limit or always or watched() is not None:
+                ended(elapsed, cursor, sql, None, execution)
+            return True
+
+        return {
+            "do_execute": execute,
+            "do_executemany": executemany,
+            "do_execute_no_params": execute_plain,
+            "handle_error": self._on_error,
+        }
 
     def _on_error(self, failure: Any) -> None:
         """SQLAlchemy's `handle_error` (`sqlalchemy.engine.ExceptionContext`)."""
@@ -169,6 +191,6 @@ def _nobody() -> None:
 def _sqlalchemy_event() -> Any:
     try:
         from sqlalchemy import event
-    except ImportError as error:
-        raise ImportError("watching an engine needs SQLAlchemy: pip install 'identry-kit[sqlalchemy]'") from error
+    except ImportError as missing:
+        raise ImportError("sqlalchemy is missing: pip install 'identry-kit[sqlalchemy]'") from missing
     return event

@@ -1,4 +1,6 @@
-"""Policies in a database, through an SQLAlchemy 2 async engine: `pip install 'identry-kit[sqlalchemy]'`.
+"""Policies in a database, through an SQLAlchemy 2 async engine.
+
+Needs `pip install 'identry-kit[sqlalchemy]'`.
 
 PostgreSQL (asyncpg) is what it is for; SQLite (aiosqlite) does for a laptop. The table is a plain `Table` in a
 `MetaData` of yours, so Alembic sees it like any other.
@@ -21,11 +23,13 @@ try:
     from sqlalchemy.dialects import postgresql, sqlite
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
-except ImportError as error:
-    raise ImportError("policies in a database need SQLAlchemy: pip install 'identry-kit[sqlalchemy]'") from error
+except ImportError as missing:
+    raise ImportError("sqlalchemy is missing: pip install 'identry-kit[sqlalchemy]'") from missing
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = ["TABLE_NAME", "SQLAlchemyPolicies", "policy_table"]
 
 TABLE_NAME = "feature_policies"
 _INSERT: dict[str, Callable[[Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
