@@ -59,34 +59,17 @@ async def test_the_quickstart_does_what_the_readme_says(
     await names["verifier"]._keys.aclose()
 
 
-def verifier_of(issuer: Issuer) -> Verifier:
-    keys = StaticKeys([Key.from_pem(issuer.key.public_pem, issuer.key.kid)])
-    return Verifier(keys, issuer=issuer.issuer, audience=issuer.audience, clock=issuer.clock)
-
-
-async def test_the_fastapi_example(call: Any, issuer: Issuer) -> None:
-    app = run(blocks()[1])["create_app"](verifier_of(issuer))
-    assert json.loads((await call(app, "/me", **bearer(issuer.mint(plan="pro")))).body) == {"sub": "42", "plan": "pro"}
-    assert json.loads((await call(app, "/greeting")).body) == {"hello": "stranger"}
-    assert (await call(app, "/orders/7", **bearer(issuer.mint()))).status == 403
-    assert (await call(app, "/orders/7", **bearer(issuer.mint(scope="orders:read")))).status == 404
-    invalid = await call(app, "/orders/x", **bearer(issuer.mint(scope="orders:read")))
-    assert (invalid.status, json.loads(invalid.body)["error"]["code"]) == (422, "validation_error")
-    assert (await call(app, "/orders/7", method="DELETE", **bearer(issuer.mint(role="owner")))).status == 200
-
-
-async def test_the_litestar_example(call: Any, issuer: Issuer) -> None:
-    app = run(blocks()[2])["create_app"](verifier_of(issuer))
-    assert json.loads((await call(app, "/me", **bearer(issuer.mint(plan="pro")))).body) == {"sub": "42", "plan": "pro"}
-    assert (await call(app, "/me")).status == 401
-    assert (await call(app, "/orders", **bearer(issuer.mint(scope="orders:read")))).status == 200
-
-
-async def test_the_example_of_a_test(identry_issuer: Issuer, identry_clock: MovableClock) -> None:
-    await run(blocks()[3])["test_a_token_ends"](identry_issuer, identry_clock)
+async def test_plans_and_features_as_in_the_readme(call: Any, reply: Any) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(blocks()[2], str(README), "exec"), names)
+    denied = await call(names["pro_only"](reply()))
+    assert (denied.status, denied.body) == (403, b'{"error":"plan_required","upgradeUrl":"/settings/billing"}')
+    assert await names["exports_left"]("freemium", 4)
+    assert not await names["exports_left"]("freemium", 5)
+    assert await names["exports_left"]("enterprise", 10**9)
 
 
 def test_the_other_examples_at_least_compile() -> None:
-    assert len(blocks()) == 4
+    assert len(blocks()) == 5
     for block in blocks():
         compile(block, str(README), "exec")

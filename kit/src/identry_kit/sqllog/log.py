@@ -113,6 +113,8 @@ class SQLLog:
 
         def ended(elapsed: float, cursor: Any, sql: str, parameters: Any, execution: Any) -> None:
             watch = watched()
+            if elapsed <= limit and watch is None and not lines.verbose:
+                return
             statement = self._statement(sql, elapsed, cursor.rowcount, parameters, execution.engine)
             line = lines.of_success(statement, find_caller)
             if watch is None or watch.lines is not lines:

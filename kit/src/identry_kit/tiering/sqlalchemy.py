@@ -45,7 +45,6 @@ class _CellType(TypeDecorator[Any]):
         return dialect.type_descriptor(postgresql.JSONB() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        value = plain(value)
         return value if dialect.name == "postgresql" else json.dumps(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
@@ -159,9 +158,9 @@ class SQLAlchemyPolicies:
             "category": policy.category,
             "label": policy.label,
             "feature_type": policy.feature_type,
-            "freemium": policy.freemium,
-            "pro": policy.pro,
-            "enterprise": policy.enterprise,
+            "freemium": plain(policy.freemium),
+            "pro": plain(policy.pro),
+            "enterprise": plain(policy.enterprise),
             "updated_at": datetime.fromtimestamp(self._clock(), UTC),
         }
 
