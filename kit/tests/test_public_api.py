@@ -19,6 +19,10 @@ SKINS = {
 """What needs a framework, and is imported by its users alone."""
 
 PUBLIC = {
+    "aigateway": """
+        AIBadAnswer AIConfig AIError AIGateway AIMisconfigured AINoResponse AIRateLimited AIRefused AITimedOut
+        AIUnavailable extract_json extract_json_into for_test is_configured
+    """,
     "apierror": """
         APIError ASGIApp BadGateway BadRequest Conflict ErrorResponse Forbidden GatewayTimeout Gone Headers Internal
         Message MethodNotAllowed NotFound NotImplementedYet OtherError PayloadTooLarge Receive Rendered Renderer Scope
