@@ -51,13 +51,7 @@ PUBLIC = {
         ALGORITHMS ANY_AUDIENCE AnyAudience Authenticator Claims InvalidToken JWKSCache JWTAuth Key Keys KeysUnavailable
         MissingToken PublicKey RevocationHook SharedSecret StaticKeys Verifier bearer_token caller_of
     """,
-    "sqllog": "Level MAX_PARAMETER MAX_SQL Names SQLLog",
-    "tiering": """
-        Cell DenialBody FeaturePolicy FeatureType Gate MemoryPolicies Missing PLAN_ENTERPRISE PLAN_FREEMIUM PLAN_PRO
-        PlanRegistry PlanRequired PlanSelector PoliciesUnavailable PolicyRepository PolicyService Unlimited
-        default_registry default_selector marshal_access marshal_limit
-    """,
-    "tiering.sqlalchemy": "SQLAlchemyPolicies TABLE_NAME policy_table",
+    "narration": "DEFAULT_CAPACITY DEFAULT_TTL Narration NarrationCache NarrationCacher cache_key",
     "pagination": "DEFAULT_PAGE_SIZE MAX_PAGE MAX_PAGE_SIZE PageParams Style page_body parse",
 }
 

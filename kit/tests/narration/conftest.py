@@ -1,0 +1,42 @@
+"""A real PostgreSQL, and both databases that the SQL layer speaks to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from identry.core.embedded import EmbeddedPostgres
+from identry_kit.narration.sql import SQLNarrations
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server; no fsync, because nothing here outlives it."""
+    options = {"fsync": "off", "synchronous_commit": "off"}
+    with EmbeddedPostgres(tmp_path_factory.mktemp("narration-pg"), options=options) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    if request.param == "sqlite":
+        url = make_url(f"sqlite+aiosqlite:///{tmp_path / 'narrations.db'}")
+    else:
+        url = make_url(request.getfixturevalue("postgres").url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def sql(engine: AsyncEngine, clock: Any) -> SQLNarrations:
+    """The layer on an empty table, with a clock that tests move."""
+    layer = SQLNarrations(engine, clock=clock)
+    await layer.create_table()
+    await layer.flush()
+    return layer
