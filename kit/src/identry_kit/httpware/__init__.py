@@ -14,6 +14,7 @@ from identry_kit.httpware.identity import RequestID, new_request_id
 from identry_kit.httpware.logger import Logger, Sink
 from identry_kit.httpware.ratelimit import Buckets, CallerRateLimiter, LocalBuckets, RateLimited, RateLimiter
 from identry_kit.httpware.recover import Recover
+from identry_kit.httpware.sharedbuckets import RedisBuckets
 from identry_kit.httpware.stack import standard_stack
 from identry_kit.httpware.timeout import Timeout
 
@@ -28,6 +29,7 @@ __all__ = [
     "RateLimited",
     "RateLimiter",
     "Recover",
+    "RedisBuckets",
     "RequestID",
     "RequireTenant",
     "SecurityHeaders",
