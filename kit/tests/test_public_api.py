@@ -44,8 +44,9 @@ PUBLIC = {
         user_id user_name user_plan user_role user_sub
     """,
     "httpware": """
-        BodyLimit Buckets CallerRateLimiter LocalBuckets Logger RBAC RateLimited RateLimiter Recover RedisBuckets
-        RequestID         RequireTenant SECURITY_HEADERS SecurityHeaders Sink Timeout new_request_id standard_stack
+        BodyLimit Buckets CallerRateLimiter LocalBuckets Logger Metrics RBAC RateLimited RateLimiter Recover
+        RedisBuckets RequestCounts RequestID RequireTenant SECURITY_HEADERS SecurityHeaders Sink Timeout new_request_id
+        standard_stack
     """,
     "jwtauth": """
         ALGORITHMS ANY_AUDIENCE AnyAudience Authenticator Claims InvalidToken JWKSCache JWTAuth Key Keys KeysUnavailable

@@ -1,8 +1,8 @@
 """Middlewares in pure ASGI 3: they buffer nothing, import no framework, and pass streams and WebSockets on.
 
 Outermost first: RequestID → Logger → SecurityHeaders → BodyLimit → Recover → Timeout (that is `standard_stack`), then
-`jwtauth`, then RateLimiter and the gates. Each may be used alone. An outer layer's wrapped `send` is shared by the
-inner ones (`exchange`).
+`jwtauth`, then RateLimiter and the gates. `Metrics` goes around all of them. Each may be used alone. An outer layer's
+wrapped `send` is shared by the inner ones (`exchange`).
 
 Source: third seed, package `httpware`; contracts/kit.md §3.
 """
@@ -12,6 +12,7 @@ from identry_kit.httpware.bodylimit import BodyLimit
 from identry_kit.httpware.headers import SECURITY_HEADERS, SecurityHeaders
 from identry_kit.httpware.identity import RequestID, new_request_id
 from identry_kit.httpware.logger import Logger, Sink
+from identry_kit.httpware.metrics import Metrics, RequestCounts
 from identry_kit.httpware.ratelimit import Buckets, CallerRateLimiter, LocalBuckets, RateLimited, RateLimiter
 from identry_kit.httpware.recover import Recover
 from identry_kit.httpware.sharedbuckets import RedisBuckets
@@ -26,10 +27,12 @@ __all__ = [
     "CallerRateLimiter",
     "LocalBuckets",
     "Logger",
+    "Metrics",
     "RateLimited",
     "RateLimiter",
     "Recover",
     "RedisBuckets",
+    "RequestCounts",
     "RequestID",
     "RequireTenant",
     "SecurityHeaders",

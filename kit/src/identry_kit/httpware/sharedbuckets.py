@@ -54,7 +54,8 @@ class RedisBuckets:
     `timeout` seconds is counted in `local` buckets of this process, and so are all that follow, without asking again,
     until a probe (in the background, at most one every `probe_interval` seconds, and only while requests come) finds
     it back. So a limit then holds for each process instead of all, and a hung Redis costs the requests that are under
-    way when it is found out `timeout` (twice that at most) and the others nothing. The log hears of it once, and again when Redis is back.
+    way when it is found out `timeout` (twice that at most) and the others nothing. The log hears of it once, and again
+    when Redis is back.
 
     `url` is `redis://`, `rediss://` or `unix://`; it is in no error, log line or `repr`. `prefix` begins every key
     (for an ACL such as `~identry:*`). Connections are opened as needed, at most `max_connections`. In Redis a bucket
