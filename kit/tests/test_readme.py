@@ -70,6 +70,6 @@ async def test_plans_and_features_as_in_the_readme(call: Any, reply: Any) -> Non
 
 
 def test_the_other_examples_at_least_compile() -> None:
-    assert len(blocks()) == 5
+    assert len(blocks()) >= 5
     for block in blocks():
         compile(block, str(README), "exec")

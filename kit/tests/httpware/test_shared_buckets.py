@@ -7,15 +7,20 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from math import inf
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import redis.asyncio
 from services.redis import RedisServer
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route, Router
 
 from identry_kit import context
-from identry_kit.httpware import CallerRateLimiter, LocalBuckets, RateLimiter, RedisBuckets
+from identry_kit.httpware import CallerRateLimiter, LocalBuckets, RateLimiter, RedisBuckets, standard_stack
 
 PASSWORD = "not-for-logs"
 
@@ -254,3 +259,36 @@ def test_without_the_driver_the_extra_is_named() -> None:
     code = "import sys; sys.modules['redis'] = None; from identry_kit.httpware import RedisBuckets; RedisBuckets('redis://x')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'identry-kit[redis]'" in done.stderr.splitlines()[-1]
+
+
+class Hello(HTTPEndpoint):
+    async def get(self, request: Any) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+
+class AsTenant:
+    """In the place of `jwtauth`: everybody is from one tenant."""
+
+    def __init__(self, app: Any, verifier: object) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        with context.use(context.Caller(tenant_id=UUID(int=7))):
+            await self.app(scope, receive, send)
+
+
+async def test_the_readmes_lines_about_limits_and_figures_are_true(call: Any, server: RedisServer) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("## Limits for all processes")[1].split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {"orders": Router([Route("/orders", Hello)]), "JWTAuth": AsTenant, "verifier": None}
+    names |= {"Route": Route, "Mount": Mount, "Starlette": Starlette, "standard_stack": standard_stack}
+    exec(compile(code.replace("redis://127.0.0.1:6379/0", server.url), "README.md", "exec"), names)
+    names["buckets"]._timeout = 5
+    statuses = [(await call(names["app"], "/api/orders")).status for _ in range(40)]
+    assert statuses == [200] * 40
+    assert 429 in [
+        answer.status for answer in await asyncio.gather(*(call(names["app"], "/api/orders") for _ in range(200)))
+    ]
+    figures = (await call(names["app"], "/metrics")).body.decode()
+    assert 'identry_http_requests_total{service="orders",route="/api/orders",method="GET",status="2xx"}' in figures
+    await names["buckets"].aclose()
