@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from identry_kit.jwtauth import Key, StaticKeys, Verifier
-from identry_kit.testing import TENANT, Issuer, MovableClock
+from identry_kit.testing import TENANT, Issuer
 
 README = Path(__file__).parents[1] / "README.md"
 
