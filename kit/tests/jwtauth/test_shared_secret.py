@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +29,7 @@ def mint(signer: Any, secret: str | bytes = SECRET, alg: str = "HS256", /, *, he
     return f"{signing_input}.{signer.b64(hmac.new(key, signing_input.encode(), DIGESTS[alg]).digest())}"
 
 
-@pytest.mark.parametrize("secret", [SECRET, SECRET.encode(), os.urandom(32), "é" * 16])
+@pytest.mark.parametrize("secret", [SECRET, SECRET.encode(), bytes(range(224, 256)), "é" * 16])
 async def test_a_token_of_the_secret_is_accepted_with_and_without_a_kid(
     signer: Any, make_verifier: MakeVerifier, secret: str | bytes
 ) -> None:

@@ -1,8 +1,8 @@
-"""A real PostgreSQL, and both databases that the SQL layer speaks to."""
+"""Both databases that the SQL layer speaks to."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from identry.core.embedded import EmbeddedPostgres
 from identry_kit.narration.sql import SQLNarrations
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server; no fsync, because nothing here outlives it."""
-    options = {"fsync": "off", "synchronous_commit": "off"}
-    with EmbeddedPostgres(tmp_path_factory.mktemp("narration-pg"), options=options) as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -27,7 +18,7 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "sqlite":
         url = make_url(f"sqlite+aiosqlite:///{tmp_path / 'narrations.db'}")
     else:
-        url = make_url(request.getfixturevalue("postgres").url).set(drivername="postgresql+asyncpg")
+        url = make_url(request.getfixturevalue("postgres_url"))
     engine = create_async_engine(url)
     yield engine
     await engine.dispose()

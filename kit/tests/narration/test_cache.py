@@ -82,6 +82,7 @@ def test_flush_forgets_one_tenant_or_all() -> None:
         ("k", Narration("x" * (64 << 10))),
         ("k", Narration("x", {"a": ["y" * 40_000, "z" * 40_000]})),
     ],
+    ids=["uncacheable", "long key", "NUL", "lone surrogate", "long text", "much metadata"],
 )
 async def test_what_would_cost_too_much_memory_is_made_and_not_kept(key: str, output: Narration) -> None:
     cache, made = NarrationCache(), []

@@ -16,6 +16,8 @@ try:
 except ImportError as error:
     raise ImportError("identry_kit.narration.sql needs an extra: pip install 'identry-kit[sqlalchemy]'") from error
 
+__all__ = ["DEFAULT_TTL", "SQLNarrations", "narration_table"]
+
 DEFAULT_TTL = 86_400.0
 """Seconds: a day."""
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
