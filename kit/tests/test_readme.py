@@ -1,7 +1,7 @@
 """The README's examples are run as they stand, the quickstart against an issuer that answers over HTTP.
 
-Two sections are run elsewhere, where what they talk to is at hand: "Calling the identity server" in `client/test_guide.py`,
-"Asking an AI" in `aigateway/test_guides.py`.
+Two sections are run elsewhere, where what they talk to is at hand: "Calling the identity server" in
+`client/test_guide.py`, "Asking an AI" in `aigateway/test_guides.py`.
 """
 
 from __future__ import annotations

@@ -352,20 +352,24 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(extra=st.dictionaries(st.text("abcxyz", min_size=1, max_size=8), JSON, max_size=5))
-def test_whatever_is_signed_comes_back(signer: Any, verifier: Verifier, extra: dict[str, Any]) -> None:
+def for_any(examples: int, **what: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A test of a rule for so many examples of `what`."""
+    unhurried = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    how = settings(max_examples=examples, deadline=None, suppress_health_check=unhurried)
+    return lambda rule: how(given(**what)(rule))
+
+
+def comes_back(signer: Any, verifier: Verifier, extra: dict[str, Any]) -> None:
     claims = verifier.verify_now(signer.mint(**extra))
     assert _thawed(claims) == signer.claims(**extra)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(data=st.data())
-def test_any_change_of_a_character_is_refused(signer: Any, verifier: Verifier, data: st.DataObject) -> None:
+CLAIMS = st.dictionaries(st.text("abcxyz", min_size=1, max_size=8), JSON, max_size=5)
+test_whatever_is_signed_comes_back = for_any(30, extra=CLAIMS)(comes_back)
+test_whatever_is_signed_comes_back_long = pytest.mark.slow(for_any(2000, extra=CLAIMS)(comes_back))
+
+
+def no_change_passes(signer: Any, verifier: Verifier, data: st.DataObject) -> None:
     token = signer.mint()
     at = data.draw(st.integers(0, len(token) - 1))
     char = data.draw(st.characters(exclude_characters=token[at]) | st.sampled_from("ABCabc019-_.="))
@@ -375,14 +379,17 @@ def test_any_change_of_a_character_is_refused(signer: Any, verifier: Verifier, d
             verifier.verify_now(changed)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(header=st.text() | st.binary(), payload=st.text() | st.binary())
-def test_any_bytes_correctly_signed_are_one_kind_of_error(
-    signer: Any, verifier: Verifier, header: Any, payload: Any
-) -> None:
+test_any_change_of_a_character_is_refused = for_any(60, data=st.data())(no_change_passes)
+test_any_change_of_a_character_is_refused_long = pytest.mark.slow(for_any(5000, data=st.data())(no_change_passes))
+
+
+def one_kind_of_error(signer: Any, verifier: Verifier, header: Any, payload: Any) -> None:
     encoded = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in (header, payload)]
     for parts in (encoded, [json.dumps(signer.header()), encoded[1]]):
         with pytest.raises(InvalidToken):
             verifier.verify_now(signer.raw(*parts))
+
+
+BYTES = {"header": st.text() | st.binary(), "payload": st.text() | st.binary()}
+test_any_bytes_correctly_signed_are_one_kind_of_error = for_any(50, **BYTES)(one_kind_of_error)
+test_any_bytes_correctly_signed_are_one_kind_of_error_long = pytest.mark.slow(for_any(3000, **BYTES)(one_kind_of_error))

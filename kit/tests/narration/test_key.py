@@ -91,7 +91,7 @@ def circle() -> list[Any]:
 
 def deep() -> list[Any]:
     inside: list[Any] = []
-    for _ in range(100_000):
+    for _ in range(20_000):
         inside = [inside]
     return inside
 

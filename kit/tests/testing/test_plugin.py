@@ -64,7 +64,8 @@ def test_a_fixture_of_the_suites_own_wins(identry_issuer):
 def test_a_suite_that_does_not_use_it_is_not_disturbed(tmp_path: Path) -> None:
     (tmp_path / "test_unused.py").write_text(UNUSED)
     (tmp_path / "test_own.py").write_text(OWN)
-    others = [name for plugin in ("asyncio", "hypothesispytest", "anyio", "timeout") for name in ("-p", f"no:{plugin}")]
+    unneeded = ("asyncio", "hypothesispytest", "anyio", "timeout", "schemathesis", "faker", "xdist", "xdist.looponfail")
+    others = [part for plugin in unneeded for part in ("-p", f"no:{plugin}")]
     command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", "-W", "error", *others, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert "3 passed" in done.stdout, done.stdout + done.stderr
