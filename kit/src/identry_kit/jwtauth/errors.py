@@ -21,7 +21,10 @@ class InvalidToken(Unauthorized):
 
 
 class MissingToken(Unauthorized):
-    """401: no usable `Authorization` header. RFC 6750 §3.1: a challenge without an error code."""
+    """401: no usable `Authorization: Bearer` header.
+
+    Its challenge has no error code, as RFC 6750 §3.1 wants it.
+    """
 
     message = "missing or invalid authorization header"
 

@@ -11,10 +11,7 @@ import msgspec
 
 from identry.core.origin import Origin
 from identry.records.users import User
-
-Scope = dict[str, Any]
-Receive = Callable[[], Any]
-Send = Callable[[dict[str, Any]], Any]
+from identry_kit.apierror import Scope
 
 
 class Actor(msgspec.Struct, frozen=True):

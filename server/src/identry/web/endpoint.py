@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from identry.core.origin import Origin
-from identry.web.call import Answer, Call, Ready, Receive, Scope, Send
+from identry.web.call import Answer, Call, Ready
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.validation import decode_body, decode_query
-from identry_kit.apierror import APIError, UnsupportedMediaType
+from identry_kit.apierror import APIError, Receive, Scope, Send, UnsupportedMediaType
 from identry_kit.context import current
 
 GuardCheck = Callable[[Call], Awaitable[None]]

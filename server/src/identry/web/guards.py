@@ -18,13 +18,7 @@ from identry.records.audit import Audit
 from identry.records.users import User
 from identry.web.call import Actor, Call
 from identry_kit.apierror import Unauthorized
-from identry_kit.jwtauth import Claims, Verifier
-
-
-class BearerRequired(Unauthorized):
-    """401: no usable `Authorization: Bearer` header."""
-
-    message = "missing or invalid authorization header"
+from identry_kit.jwtauth import Claims, Verifier, bearer_token
 
 
 class SessionRevoked(Unauthorized):
@@ -63,7 +57,7 @@ class Bearer:
             Unauthorized: missing, malformed, forged, expired or foreign token.
             SessionRevoked: its session is marked as ended.
         """
-        claims = await self._verifier.verify(bearer_token(call))
+        claims = await self._verifier.verify(bearer_token(call.scope))
         if self._marks.is_marked(session_of(claims)):
             raise SessionRevoked
         call.claims = claims
@@ -95,21 +89,6 @@ def live_actor(
     if ended is not None or str(user.id) != claims.sub or user.token_version != claims.get("tokenVersion"):
         raise SessionRevoked
     return Actor(user=user, session_id=session_id, amr=amr, auth_time=auth_time)  # type: ignore[arg-type]  # asyncpg row
-
-
-def bearer_token(call: Call) -> str:
-    """The token of the one `Authorization: Bearer <token>` header (scheme in any case, RFC 9110 §11.1).
-
-    Raises:
-        BearerRequired: none, several, or another scheme.
-    """
-    values = call.headers(b"authorization")
-    if len(values) != 1:
-        raise BearerRequired
-    scheme, _, token = values[0].partition(" ")
-    if scheme.lower() != "bearer" or not token or " " in token:
-        raise BearerRequired
-    return token
 
 
 def session_of(claims: Claims) -> UUID:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from identry.core.address import TrustedProxies, client_ip
 from identry.core.origin import Origin
-from identry.web.call import Scope
+from identry_kit.apierror import Scope
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_USER_AGENT = 512

@@ -14,18 +14,9 @@ from uuid import UUID
 from starlette.convertors import Convertor
 from starlette.routing import compile_path
 
-from identry.web.call import Receive, Scope, Send
 from identry.web.endpoint import Endpoint
 from identry.web.errors import InvalidRequest
-from identry_kit.apierror import APIError, NotFound
-
-
-class MethodNotAllowed(APIError):
-    """405: the path exists, this method does not; `Allow` lists those that do."""
-
-    status = 405
-    code = "method_not_allowed"
-    message = "method not allowed"
+from identry_kit.apierror import MethodNotAllowed, NotFound, Receive, Scope, Send
 
 
 class UnknownRoute(NotFound):

@@ -9,7 +9,7 @@ from typing import Any
 from identry.core.db import Unavailable
 from identry.core.limits import Limit, RateLimited
 from identry.web.errors import InvalidRequest, platform_envelope
-from identry.web.guards import BearerRequired, InternalKeyRequired, SessionRevoked
+from identry.web.guards import InternalKeyRequired, SessionRevoked
 from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
@@ -21,6 +21,7 @@ from identry_kit.apierror import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from identry_kit.jwtauth import MissingToken
 
 Kind = type[APIError]
 
@@ -68,7 +69,7 @@ def _implied(operation: Operation) -> Iterator[Kind]:
     if operation.body:
         yield from (PayloadTooLarge, UnsupportedMediaType)
     if operation.guard in {Guard.TOKEN, Guard.BEARER}:
-        yield from (BearerRequired, SessionRevoked)
+        yield from (MissingToken, SessionRevoked)
     if operation.guard is Guard.MACHINE:
         yield InternalKeyRequired
     if operation.rule and not any(issubclass(kind, Forbidden) for kind in operation.errors):

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from identry.web.openapi.answers import Kind, envelope, refusals
 from identry.web.openapi.document import template
 from identry.web.operations import Guard, Operation
-from identry.web.router import MethodNotAllowed, UnknownRoute
+from identry.web.router import UnknownRoute
+from identry_kit.apierror import MethodNotAllowed
 
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
