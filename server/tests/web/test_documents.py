@@ -12,7 +12,11 @@ from identry.documents import documents, main
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-PROSE = [ROOT / "README.md", DOCS / "tour.md", DOCS / "operations.md", *sorted((DOCS / "decisions").glob("*.md"))]
+PROSE = [
+    *(ROOT / "README.md", ROOT / "kit/README.md", DOCS / "tour.md", DOCS / "operations.md"),
+    *sorted((DOCS / "decisions").glob("*.md")),
+    *sorted((DOCS / "kit").glob("*.md")),
+]
 SOURCE = ROOT / "server/src/identry"
 ROOTS = [ROOT, DOCS, SOURCE]
 
@@ -49,7 +53,7 @@ def test_every_file_that_a_page_names_exists(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
-    for name in re.findall(r"`(\w[\w./-]*\.(?:py|md|sql|toml|yaml|yml|lua|lock))`", text):
+    for name in re.findall(r"`((?!identry_kit\.)\w[\w./-]*\.(?:py|md|sql|toml|yaml|yml|lua|lock))`", text):
         assert any((root / name).exists() for root in ROOTS) or ("/" not in name and any(SOURCE.rglob(name))), name
 
 
