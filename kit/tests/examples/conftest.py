@@ -48,12 +48,12 @@ class Service:
 
 
 @asynccontextmanager
-async def services(folder: Path, **variables: str) -> AsyncIterator[dict[str, Service]]:
-    """Both services, started together."""
+async def services(folder: Path, *names: str, **variables: str) -> AsyncIterator[dict[str, Service]]:
+    """The services called `names`, started together."""
     found: dict[str, Service] = {}
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30))
-        for name in ("fastapi", "litestar"):
+        for name in names:
             port, home = free_port(), folder / name
             home.mkdir()
             application = f"{name}_service.service:create_app"
@@ -111,7 +111,7 @@ async def both(
     redis = RedisServer().start()
     try:
         async with services(
-            tmp_path_factory.mktemp("services"), JWT_ISSUER=issuer.issuer, JWT_AUDIENCE="orders", JWKS_URL=issuer.jwks_url,
+            tmp_path_factory.mktemp("services"), "fastapi", "litestar", JWT_ISSUER=issuer.issuer, JWT_AUDIENCE="orders", JWKS_URL=issuer.jwks_url,
             DATABASE_URL=postgres_url, REDIS_URL=redis.url, AI_API_KEY="sk-example", AI_URL=ai.url,
         ) as found:  # fmt: skip
             yield found
@@ -137,12 +137,9 @@ async def identry(postgres: EmbeddedPostgres) -> AsyncIterator[Harness]:
 
 
 @pytest.fixture(scope="session")
-async def beside_identry(
-    identry: Harness, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[str, Service]]:
-    """The two services beside the real identity server: no setting but where it is, and that sessions are asked for."""
-    async with services(
-        tmp_path_factory.mktemp("beside"), JWKS_URL=f"{identry.base_url}/.well-known/jwks.json", SESSION_URL=identry.base_url
-    ) as found:  # fmt: skip
-        yield found
-
+async def beside_identry(identry: Harness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """The service beside the real identity server, told where that is and to ask for sessions, and nothing else."""
+    keys = f"{identry.base_url}/.well-known/jwks.json"
+    folder = tmp_path_factory.mktemp("beside")
+    async with services(folder, "fastapi", JWKS_URL=keys, SESSION_URL=identry.base_url) as found:
+        yield found["fastapi"]
