@@ -18,9 +18,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from orders.book import Order, owner_of
-from orders.parts import Parts
-from orders.settings import Settings
 from pydantic import BaseModel, Field
 
 from identry_kit.apierror import ASGIApp
@@ -30,6 +27,9 @@ from identry_kit.jwtauth import JWTAuth
 from identry_kit.jwtauth.fastapi import CurrentUser, install, require_roles
 from identry_kit.pagination import PageParams, page_body, parse
 from identry_kit.tiering import PLAN_ENTERPRISE, PLAN_PRO, Gate
+from orders.book import Order, owner_of
+from orders.parts import Parts
+from orders.settings import Settings
 
 gate = Gate(upgrade_url="/settings/billing")
 pro_only = Depends(gate.dependency(PLAN_PRO))

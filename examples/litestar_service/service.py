@@ -19,11 +19,8 @@ from typing import Annotated, Any
 from litestar import Litestar, Request, Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
-from orders.book import Order, owner_of
-from orders.parts import Parts
-from orders.settings import Settings
 
 from identry_kit.apierror import ASGIApp
 from identry_kit.httpware import SECURITY_HEADERS, CallerRateLimiter, standard_stack
@@ -31,6 +28,9 @@ from identry_kit.jwtauth import JWTAuth
 from identry_kit.jwtauth.litestar import CurrentUser, IdentryPlugin, requires_roles, requires_user
 from identry_kit.pagination import PageParams, page_body, parse
 from identry_kit.tiering import PLAN_ENTERPRISE, PLAN_PRO, Gate
+from orders.book import Order, owner_of
+from orders.parts import Parts
+from orders.settings import Settings
 
 gate = Gate(upgrade_url="/settings/billing")
 pro_only = gate.guard(PLAN_PRO)
@@ -77,7 +77,7 @@ async def create_order(data: JSONBody[NewOrder], current_user: CurrentUser, part
 
 
 @get("/orders/{order_id:int}")
-async def get_order(order_id: int, current_user: CurrentUser, parts: TheParts) -> Order:
+async def get_order(order_id: FromPath[int], current_user: CurrentUser, parts: TheParts) -> Order:
     """One order; 404 for those of others too."""
     return parts.book.get(owner_of(current_user), order_id)
 
@@ -92,7 +92,7 @@ async def export(current_user: CurrentUser, parts: TheParts) -> dict[str, int]:
 
 
 @post("/ai/narrate/{order_id:int}", guards=[pro_only], status_code=200)
-async def narrate(order_id: int, current_user: CurrentUser, parts: TheParts) -> dict[str, Any]:
+async def narrate(order_id: FromPath[int], current_user: CurrentUser, parts: TheParts) -> dict[str, Any]:
     """An order as prose; 503 without an AI."""
     narration = await parts.narrate(current_user, parts.book.get(owner_of(current_user), order_id))
     return narration.as_dict()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import httpx2
-from orders.book import Order, OrderBook, owner_of
-from orders.settings import Settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from identry_kit.aigateway import AIConfig, AIGateway
@@ -25,6 +23,8 @@ from identry_kit.tiering import (
     marshal_limit,
 )
 from identry_kit.tiering.sqlalchemy import SQLAlchemyPolicies
+from orders.book import Order, OrderBook, owner_of
+from orders.settings import Settings
 
 # What each plan may do until an administrator says otherwise: freemium, pro, enterprise.
 POLICIES = [

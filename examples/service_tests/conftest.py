@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from notes import create_app
 
 from identry_kit.jwtauth import JWKSCache, Verifier
 from identry_kit.testing import Issuer, MovableClock
+from notes import create_app
 
 
 @pytest.fixture
@@ -21,7 +21,9 @@ async def keys(identry_issuer: Issuer, identry_clock: MovableClock) -> AsyncIter
 
 
 @pytest.fixture
-async def http(keys: JWKSCache, identry_issuer: Issuer, identry_clock: MovableClock) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(
+    keys: JWKSCache, identry_issuer: Issuer, identry_clock: MovableClock
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service."""
     verifier = Verifier(keys, issuer=identry_issuer.issuer, audience=identry_issuer.audience, clock=identry_clock)
     transport = httpx2.ASGITransport(create_app(verifier))

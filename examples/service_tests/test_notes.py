@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from notes import may_delete
 
 from identry_kit.apierror import Forbidden
 from identry_kit.testing import Issuer, MovableClock
+from notes import may_delete
 
 
 def bearer(token: str) -> dict[str, str]:

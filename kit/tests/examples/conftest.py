@@ -28,7 +28,7 @@ from identry_kit.testing import Issuer
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
-UVICORN = [sys.executable, "-m", "uvicorn", "--factory", "--no-access-log"]
+UVICORN = [sys.executable, "-W", "error", "-m", "uvicorn", "--factory", "--no-access-log"]
 
 
 @dataclass
@@ -58,7 +58,9 @@ async def services(folder: Path, *names: str, **variables: str) -> AsyncIterator
             home.mkdir()
             application = f"{name}_service.service:create_app"
             process = stack.enter_context(
-                started(application, "--port", str(port), cwd=home, program=UVICORN, PYTHONPATH=str(EXAMPLES), **variables)
+                started(
+                    application, "--port", str(port), cwd=home, program=UVICORN, PYTHONPATH=str(EXAMPLES), **variables
+                )
             )
             found[name] = Service(f"http://127.0.0.1:{port}", process, http)
         for service in found.values():
@@ -110,10 +112,10 @@ async def both(
     """The two services with everything behind them: PostgreSQL, Redis, an AI; tokens are the test issuer's."""
     redis = RedisServer().start()
     try:
-        async with services(
-            tmp_path_factory.mktemp("services"), "fastapi", "litestar", JWT_ISSUER=issuer.issuer, JWT_AUDIENCE="orders", JWKS_URL=issuer.jwks_url,
-            DATABASE_URL=postgres_url, REDIS_URL=redis.url, AI_API_KEY="sk-example", AI_URL=ai.url,
-        ) as found:  # fmt: skip
+        told = {"JWT_ISSUER": issuer.issuer, "JWT_AUDIENCE": "orders", "JWKS_URL": issuer.jwks_url}
+        behind = {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url, "AI_API_KEY": "sk-example", "AI_URL": ai.url}
+        folder = tmp_path_factory.mktemp("services")
+        async with services(folder, "fastapi", "litestar", **told, **behind) as found:
             yield found
     finally:
         redis.stop()

@@ -11,9 +11,7 @@ from harness import Harness
 from identry_kit.apierror import ServiceUnavailable
 
 
-async def test_a_session_of_identry_is_good_here_until_it_ends_there(
-    beside_identry: Any, identry: Harness
-) -> None:
+async def test_a_session_of_identry_is_good_here_until_it_ends_there(beside_identry: Any, identry: Harness) -> None:
     service, person = beside_identry, await identry.signed_in()
     me = await service("GET", "/api/me", person.access_token)
     assert (me.status_code, me.json()["sub"]) == (200, str(person.id)), me.text
@@ -29,9 +27,7 @@ async def test_a_session_of_identry_is_good_here_until_it_ends_there(
     assert (refused.status_code, refused.json()["error"]["message"]) == (401, "token revoked")
 
 
-async def test_an_account_that_is_switched_off_is_refused(
-    beside_identry: Any, identry: Harness
-) -> None:
+async def test_an_account_that_is_switched_off_is_refused(beside_identry: Any, identry: Harness) -> None:
     service, person = beside_identry, await identry.signed_in()
     assert (await service("GET", "/api/me", person.access_token)).status_code == 200
     await identry.db.execute("UPDATE users SET is_active = false WHERE id = $1", person.id)

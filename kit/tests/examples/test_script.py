@@ -29,7 +29,9 @@ async def members(provider: Provider, *arguments: str, **variables: str) -> tupl
     public, admin = provider.urls
     env = {"IDENTRY_URL": public, "IDENTRY_ADMIN_URL": admin, "IDENTRY_CLIENT_ID": CLIENT_ID, **variables}
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, SCRIPT, *arguments, env=env, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, SCRIPT, *arguments, env=env, stdout=pipe, stderr=pipe
+    )
     out, err = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()

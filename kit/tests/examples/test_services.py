@@ -77,10 +77,13 @@ async def test_whatever_goes_wrong_has_one_form(service: Any, mint: Any) -> None
 
 async def test_a_body_over_four_megabytes_is_refused_before_it_is_sent(service: Any, mint: Any) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rpartition(":")[2]))
-    length = (4 << 20) + 1
-    writer.write(
-        f"POST /api/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint()}\r\nContent-Length: {length}\r\n\r\n".encode()
-    )
+    head = [
+        "POST /api/orders HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {mint()}",
+        f"Content-Length: {(4 << 20) + 1}",
+    ]
+    writer.write("\r\n".join([*head, "", ""]).encode())
     answer = await reader.read()  # to its end: the connection is closed
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"payload_too_large"' in answer
