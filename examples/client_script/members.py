@@ -14,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from identry_kit.client import BlockingClient, Client, ClientError, UserAlreadyExists
 
 
-def settings() -> dict[str, str]:
+def settings() -> dict[str, Any]:
     """What both clients are made from."""
     env = os.environ
     return {

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from litestar import Litestar, Request, Router, get, post
 from litestar.di import NamedDependency, Provide
@@ -122,13 +122,16 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     # Everything that needs a token. Litestar runs middlewares before guards, so the gates find the caller that JWTAuth
     # put into the context. It makes one of each for every route, so the buckets are made once, outside; and it copies
     # what it is given, so they are functions (a DefineMiddleware would copy the locks inside).
+    def authenticated(app: Any) -> Any:
+        return JWTAuth(app, parts.verifier)
+
+    def limited(app: Any) -> Any:
+        return CallerRateLimiter(app, rps=20, burst=40, buckets=parts.buckets)
+
     api = Router(
         "/api",
         route_handlers=[me, list_orders, create_order, get_order, export, narrate, list_tenants],
-        middleware=[
-            lambda app: JWTAuth(app, parts.verifier),
-            lambda app: CallerRateLimiter(app, rps=20, burst=40, buckets=parts.buckets),
-        ],
+        middleware=[authenticated, limited],
         guards=[requires_user],  # says so in the OpenAPI document
         dependencies={"paging": Provide(the_page, sync_to_thread=False)},
     )
@@ -143,4 +146,4 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     headers = dict(SECURITY_HEADERS)
     if settings.docs:
         del headers["Content-Security-Policy"]  # it forbids the scripts of the page at /docs
-    return standard_stack(app, headers=headers, max_body=4 << 20, timeout=30)
+    return standard_stack(cast("ASGIApp", app), headers=headers, max_body=4 << 20, timeout=30)

@@ -26,10 +26,26 @@ from identry_kit.tiering.sqlalchemy import SQLAlchemyPolicies
 from orders.book import Order, OrderBook, owner_of
 from orders.settings import Settings
 
-# What each plan may do until an administrator says otherwise: freemium, pro, enterprise.
+# What each plan may do until an administrator says otherwise.
 POLICIES = [
-    FeaturePolicy("ai_narration", "ai", "AI Narration", "access", *map(marshal_access, (False, True, True))),
-    FeaturePolicy("export_limit", "exports", "Exports", "numeric_limit", *map(marshal_limit, (2, 50, -1))),
+    FeaturePolicy(
+        "ai_narration",
+        category="ai",
+        label="AI Narration",
+        feature_type="access",
+        freemium=marshal_access(False),
+        pro=marshal_access(True),
+        enterprise=marshal_access(True),
+    ),
+    FeaturePolicy(
+        "export_limit",
+        category="exports",
+        label="Exports",
+        feature_type="numeric_limit",
+        freemium=marshal_limit(2),
+        pro=marshal_limit(50),
+        enterprise=marshal_limit(-1),  # unlimited
+    ),
 ]
 
 

@@ -48,19 +48,17 @@ class Service:
 
 
 @asynccontextmanager
-async def services(folder: Path, *names: str, **variables: str) -> AsyncIterator[dict[str, Service]]:
-    """The services called `names`, started together."""
+async def services(folder: Path, **environments: dict[str, str]) -> AsyncIterator[dict[str, Service]]:
+    """The services that `environments` name, started together, each with its environment."""
     found: dict[str, Service] = {}
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30))
-        for name in names:
+        for name, variables in environments.items():
             port, home = free_port(), folder / name
             home.mkdir()
-            application = f"{name}_service.service:create_app"
+            arguments = (f"{name}_service.service:create_app", "--port", str(port))
             process = stack.enter_context(
-                started(
-                    application, "--port", str(port), cwd=home, program=UVICORN, PYTHONPATH=str(EXAMPLES), **variables
-                )
+                started(*arguments, cwd=home, program=UVICORN, PYTHONPATH=str(EXAMPLES), **variables)
             )
             found[name] = Service(f"http://127.0.0.1:{port}", process, http)
         for service in found.values():
@@ -109,13 +107,13 @@ def ai() -> Iterator[AI]:
 async def both(
     issuer: Issuer, ai: AI, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Service]]:
-    """The two services with everything behind them: PostgreSQL, Redis, an AI; tokens are the test issuer's."""
+    """The two services with PostgreSQL and Redis behind them, and one with an AI; tokens are the test issuer's."""
     redis = RedisServer().start()
     try:
         told = {"JWT_ISSUER": issuer.issuer, "JWT_AUDIENCE": "orders", "JWKS_URL": issuer.jwks_url}
-        behind = {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url, "AI_API_KEY": "sk-example", "AI_URL": ai.url}
-        folder = tmp_path_factory.mktemp("services")
-        async with services(folder, "fastapi", "litestar", **told, **behind) as found:
+        told |= {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url}
+        with_ai = told | {"AI_API_KEY": "sk-example", "AI_URL": ai.url}
+        async with services(tmp_path_factory.mktemp("services"), fastapi=with_ai, litestar=told) as found:
             yield found
     finally:
         redis.stop()
@@ -141,7 +139,6 @@ async def identry(postgres: EmbeddedPostgres) -> AsyncIterator[Harness]:
 @pytest.fixture(scope="session")
 async def beside_identry(identry: Harness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     """The service beside the real identity server, told where that is and to ask for sessions, and nothing else."""
-    keys = f"{identry.base_url}/.well-known/jwks.json"
-    folder = tmp_path_factory.mktemp("beside")
-    async with services(folder, "fastapi", JWKS_URL=keys, SESSION_URL=identry.base_url) as found:
+    told = {"JWKS_URL": f"{identry.base_url}/.well-known/jwks.json", "SESSION_URL": identry.base_url}
+    async with services(tmp_path_factory.mktemp("beside"), fastapi=told) as found:
         yield found["fastapi"]

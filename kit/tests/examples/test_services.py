@@ -91,12 +91,17 @@ async def test_a_body_over_four_megabytes_is_refused_before_it_is_sent(service: 
     await writer.wait_closed()
 
 
-async def test_narration_is_for_pro_and_asked_for_once(service: Any, mint: Any, ai: Any) -> None:
-    await service("POST", "/api/orders", mint(), json={"item": "Kite", "cents": 900})
+async def test_narration_is_for_pro(service: Any, mint: Any) -> None:
     denied = await service("POST", "/api/ai/narrate/1", mint(plan="freemium"))
     assert (denied.status_code, denied.json()) == (
         403, {"error": "plan_required", "upgradeUrl": "/settings/billing"},
     )  # fmt: skip
+    assert (await service("POST", "/api/ai/narrate/1", mint(plan="pro"))).status_code == 404
+
+
+async def test_an_ai_is_asked_once_for_each_order(both: dict[str, Any], mint: Any, ai: Any) -> None:
+    service = both["fastapi"]
+    await service("POST", "/api/orders", mint(), json={"item": "Kite", "cents": 900})
     ai.status = 429
     assert (await service("POST", "/api/ai/narrate/1", mint(plan="pro"))).status_code == 503
     ai.status, before = 200, len(ai.prompts)
@@ -106,6 +111,14 @@ async def test_narration_is_for_pro_and_asked_for_once(service: Any, mint: Any, 
         assert told.json() == {"narrative": f"Text {before + 1}.", "metadata": {"model": "claude-sonnet-4-6"}}
     assert len(ai.prompts) == before + 1
     assert "Kite" in ai.prompts[-1]
+
+
+async def test_without_an_ai_narration_is_503_and_all_else_works(both: dict[str, Any], mint: Any) -> None:
+    service = both["litestar"]
+    assert (await service("POST", "/api/orders", mint(), json={"item": "Kite", "cents": 900})).status_code == 201
+    refused = await service("POST", "/api/ai/narrate/1", mint(plan="pro"))
+    assert refused.status_code == 503
+    assert "key" not in refused.text
 
 
 async def test_the_list_of_tenants_is_for_administrators_on_enterprise(service: Any, mint: Any) -> None:
