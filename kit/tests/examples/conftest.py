@@ -113,7 +113,9 @@ async def both(
         told = {"JWT_ISSUER": issuer.issuer, "JWT_AUDIENCE": "orders", "JWKS_URL": issuer.jwks_url}
         told |= {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url}
         with_ai = told | {"AI_API_KEY": "sk-example", "AI_URL": ai.url}
-        async with services(tmp_path_factory.mktemp("services"), fastapi=with_ai, litestar=told) as found:
+        async with services(
+            tmp_path_factory.mktemp("services"), fastapi=with_ai, litestar=told | {"DOCS": "1"}
+        ) as found:
             yield found
     finally:
         redis.stop()
@@ -139,6 +141,6 @@ async def identry(postgres: EmbeddedPostgres) -> AsyncIterator[Harness]:
 @pytest.fixture(scope="session")
 async def beside_identry(identry: Harness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     """The service beside the real identity server, told where that is and to ask for sessions, and nothing else."""
-    told = {"JWKS_URL": f"{identry.base_url}/.well-known/jwks.json", "SESSION_URL": identry.base_url}
+    told = {"JWKS_URL": f"{identry.base_url}/.well-known/jwks.json", "SESSION_URL": identry.base_url, "DOCS": "1"}
     async with services(tmp_path_factory.mktemp("beside"), fastapi=told) as found:
         yield found["fastapi"]

@@ -34,6 +34,15 @@ async def test_an_account_that_is_switched_off_is_refused(beside_identry: Any, i
     assert (await service("GET", "/api/me", person.access_token)).status_code == 401
 
 
+async def test_documentation_is_served_where_it_was_asked_for(beside_identry: Any, both: dict[str, Any]) -> None:
+    for service, document in ((beside_identry, "/openapi.json"), (both["litestar"], "/docs/openapi.json")):
+        assert (await service("GET", "/docs")).status_code == 200
+        described = (await service("GET", document)).json()
+        assert described["paths"]["/api/me"]["get"]["security"]
+    assert (await both["fastapi"]("GET", "/docs")).status_code == 401
+    assert "content-security-policy" in (await both["fastapi"]("GET", "/healthz")).headers
+
+
 async def test_when_sessions_cannot_be_asked_for_nobody_is_called_signed_out(sessions: Any) -> None:
     asked = sessions("http://127.0.0.1:1")
     with pytest.raises(ServiceUnavailable):
