@@ -8,6 +8,7 @@ workers; rounds of both alternate (A B A B …), the medians are compared. Nothi
     limits.py    the bare endpoints: what the same stack does when it does nothing else
     server.py    Identry and the bare endpoints as processes
     drive.py     load: wrk when there is one, else a driver of our own
+    kit_*.py     the kit's parts, each a command of its own: verify auth stack service caches
     figures/     what is measured
     table.py     the result
 """

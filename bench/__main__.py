@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 from bench import table
-from bench.figures import flood, footprint, micro, scale, throughput
-from bench.world import world
+from bench.figures import flood, footprint, kit, micro, scale, throughput
+from bench.world import World, world
 
-NAMES = (*throughput.NAMES, "flood", "footprint", "micro", "scale")
+_OF_THE_SERVER = (*throughput.NAMES, "flood", "footprint", "micro", "scale")
+NAMES = (*_OF_THE_SERVER, *kit.NAMES)
 
 
 def main() -> None:
@@ -26,21 +27,29 @@ def main() -> None:
     rounds, seconds = (3, 2.0) if given.quick else (5, 6.0)
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     rows = []
-    with world() as here:
-        if names & set(throughput.NAMES):
-            url = throughput.base(here)
-            rows += throughput.measure(here, url, names, rounds=rounds, seconds=seconds)
-        if "flood" in names:
-            rows += flood.measure(here, seconds=5 * seconds)
-        if "footprint" in names:
-            rows += footprint.measure(here, rounds=rounds, seconds=seconds)
-        if "micro" in names:
-            rows += micro.measure(here)
-        if "scale" in names:
-            rows += scale.measure(here, rounds=rounds, seconds=seconds)
+    if names & set(kit.NAMES):
+        rows += kit.measure(rounds=rounds, seconds=seconds)
+    if names & set(_OF_THE_SERVER):
+        with world() as here:
+            rows += _of_the_server(here, names, rounds, seconds)
     table.show(rows)
     if given.markdown:
         table.write(rows, given.markdown)
+
+
+def _of_the_server(here: World, names: set[str], rounds: int, seconds: float) -> list[table.Row]:
+    rows = []
+    if names & set(throughput.NAMES):
+        rows += throughput.measure(here, throughput.base(here), names, rounds=rounds, seconds=seconds)
+    if "flood" in names:
+        rows += flood.measure(here, seconds=5 * seconds)
+    if "footprint" in names:
+        rows += footprint.measure(here, rounds=rounds, seconds=seconds)
+    if "micro" in names:
+        rows += micro.measure(here)
+    if "scale" in names:
+        rows += scale.measure(here, rounds=rounds, seconds=seconds)
+    return rows
 
 
 if __name__ == "__main__":
