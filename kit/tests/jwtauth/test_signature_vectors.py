@@ -7,6 +7,7 @@ primitives, keys that are weak or meant for something else.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -141,6 +142,20 @@ def _rs256(s: Any, token: str) -> Iterator[tuple[str, bytes, bool]]:
     yield "a zero after", good + b"\0", False
     yield "the first byte missing", good[1:], False
     yield "cube root of a block", math.isqrt(int.from_bytes(block(info + hashed))).to_bytes(256), False
+
+
+def test_an_rsa_signature_has_the_length_of_its_modulus(signer: Any) -> None:
+    """RFC 8017 §8.2.2, step 1: one that begins with a zero byte means the same number without it, and is refused."""
+    key = Key.of(signer.rsa.public_key(), "a")
+    modulus = signer.rsa.public_key().public_numbers().n
+    tried = (str(number).encode() for number in itertools.count())
+    made = ((message, signer.rsa.sign(message, padding.PKCS1v15(), SHA256())) for message in tried)
+    message, good = next((message, signature) for message, signature in made if signature[0] == 0)
+    assert key.verify(good, message)
+    assert not key.verify(good[1:], message)
+    assert not key.verify(b"\0" + good, message)
+    assert not key.verify((int.from_bytes(good) + modulus).to_bytes(256), message)
+    assert not key.verify(b"", message)
 
 
 @pytest.mark.parametrize(("alg", "group"), [("RS256", _rs256), ("ES256", _es256), ("EdDSA", _eddsa)])

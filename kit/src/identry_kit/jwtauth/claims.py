@@ -196,14 +196,16 @@ def audience_set(audience: str | Collection[str] | AnyAudience) -> frozenset[str
 
 def _shapes(claims: Mapping[str, Any]) -> str:
     """The first registered claim (RFC 7519 §4.1) that is not of its type; `exp` too when there is none."""
+    get = claims.get
     for name in _INSTANTS:
-        value = claims.get(name, 0)
+        value = get(name, 0)
         if not (type(value) is int and -_END_OF_TIME < value < _END_OF_TIME) and not _is_instant(value):
             return name
     for name in _TEXTS:
-        if not _is_text(claims.get(name, "-")):
+        value = get(name, "-")
+        if not (type(value) is str and 0 < len(value) <= _MAX_TEXT and value.isprintable()):
             return name
-    audience = claims.get("aud", "-")
+    audience = get("aud", "-")
     if type(audience) is list:
         if not 0 < len(audience) <= _MAX_AUDIENCES:
             return "aud"

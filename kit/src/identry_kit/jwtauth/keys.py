@@ -25,7 +25,9 @@ PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
-_PADDING, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ec.ECDSA(SHA256())
+_PADDING, _ECDSA = PKCS1v15(), ec.ECDSA(SHA256())
+_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
+"""What stands before a SHA-256 inside an RSA signature (RFC 8017 §9.2, note 1)."""
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}").fullmatch
 """Padding is no part of a JWK (RFC 7518 §2), and some issuers publish it all the same."""
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -93,8 +95,14 @@ class Key:
         """Whether `signature` over `message` was made with this key's private half."""
         try:
             if self.alg == "RS256":
-                cast("RSAPublicKey", self.public).verify(signature, message, _PADDING, _SHA256)
-            elif self.alg == "ES256":
+                # As RFC 8017 §8.2.2, and faster than `verify`: exactly the modulus's length; OpenSSL takes away the
+                # padding, all of it; what it leaves must be the one encoding of the digest: no parsing, no slack.
+                public = cast("RSAPublicKey", self.public)
+                if len(signature) != (public.key_size + 7) // 8:
+                    return False
+                signed = public.recover_data_from_signature(signature, _PADDING, None)
+                return signed == _DIGEST_INFO + hashlib.sha256(message).digest()
+            if self.alg == "ES256":
                 if len(signature) != 64:
                     return False
                 r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])

@@ -174,9 +174,10 @@ class Verifier:
         raise InvalidToken("revoked", "token revoked")
 
     def _digest(self, token: object) -> bytes:
+        """The name under which `token` is remembered; empty when nothing is."""
         if not isinstance(token, str) or len(token) > self._max_token or not token.isascii():
             raise InvalidToken("not ASCII text, or too long")
-        return sha256(token.encode("ascii")).digest()
+        return sha256(token.encode("ascii")).digest() if self._cache_size > 0 else b""
 
     def _remembered(self, digest: bytes) -> Claims | None:
         """The claims of a token verified before, if its key is still the current one and its time has not passed."""
