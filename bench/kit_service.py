@@ -1,7 +1,8 @@
-"""One Starlette endpoint twice, on the server that Identry stands on: bare at /bare, in the kit's full stack at /full.
+"""One Starlette endpoint on the server that Identry stands on: bare, and in the kit's full stack.
 
-`python -m bench.kit_service --port 4000` serves; `BENCH_KIT_PEM` and `BENCH_KIT_KID` name the key of the tokens. Log
-lines are formatted and written, to /dev/null.
+`/bare` is bare. `/full` is in the stack, with `logging` as Python starts: lines at INFO go nowhere. At `/logged` each
+request's line is made, formatted and written to /dev/null as `logging` does it.
+`python -m bench.kit_service --port 4000` serves; `BENCH_KIT_PEM` and `BENCH_KIT_KID` name the key of the tokens.
 """
 
 from __future__ import annotations
@@ -37,17 +38,24 @@ async def _hello_caller(_request: Request) -> JSONResponse:
     return JSONResponse({"hello": context.user_sub()})
 
 
+def _full(path: str, verifier: Verifier, **options: Any) -> ASGIApp:
+    inner = Starlette(routes=[Route(path, _hello_caller)], exception_handlers=exception_handlers())
+    return standard_stack(JWTAuth(RateLimiter(inner, 1e9, 1_000_000_000), verifier), **options)
+
+
 def create() -> ASGIApp:
-    """The two applications."""
-    logging.basicConfig(filename=os.devnull, level=logging.INFO)
-    bare = Starlette(routes=[Route("/bare", _hello)])
+    """The three applications."""
     keys = StaticKeys([Key.from_pem(os.environ[PEM], os.environ[KID])])
     verifier = Verifier(keys, issuer=ISSUER, audience=AUDIENCE)
-    inner = Starlette(routes=[Route("/full", _hello_caller)], exception_handlers=exception_handlers())
-    full = standard_stack(JWTAuth(RateLimiter(inner, 1e9, 1_000_000_000), verifier))
+    written = logging.getLogger("bench.written")
+    written.setLevel(logging.INFO)
+    written.propagate = False
+    written.addHandler(logging.FileHandler(os.devnull))
+    bare = Starlette(routes=[Route("/bare", _hello)])
+    apps = {"/full": _full("/full", verifier), "/logged": _full("/logged", verifier, logger=written)}
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        await (full if scope.get("path") == "/full" else bare)(scope, receive, send)
+        await apps.get(scope.get("path", ""), bare)(scope, receive, send)
 
     return either
 

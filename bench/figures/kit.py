@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from statistics import median
 
 import uvloop
 
@@ -36,7 +37,7 @@ def measure(*, rounds: int, seconds: float) -> list[Row]:
 def _rows(rounds: int, seconds: float) -> Iterator[Row]:
     yield from _verification()
     yield from _routes()
-    yield _http(rounds, seconds)
+    yield from _http(rounds, seconds)
     yield from _limiter()
     yield from _expiry()
     yield from _memory()
@@ -76,8 +77,8 @@ def _routes() -> Iterator[Row]:
     )
 
 
-def _http(rounds: int, seconds: float) -> Row:
-    """Both endpoints get the same requests, on one worker."""
+def _http(rounds: int, seconds: float) -> Iterator[Row]:
+    """All endpoints get the same requests, on one worker."""
     issuer = Issuer()
     bearers = [issuer.mint() for _ in range(100)]
     port = free_port()
@@ -92,13 +93,18 @@ def _http(rounds: int, seconds: float) -> Row:
             for _ in count():
                 yield drive(server, Load("GET", path, bearers=bearers), seconds=seconds)
 
-        full, bare = turns("/full"), turns("/bare")
-        next(full), next(bare)
-        first, second = alternate(rounds, full, bare)
-    failed = sum(sample.failed + sample.broken for sample in (*first, *second))
-    cpu, other = (sum(sample.cpu for sample in side) / len(side) for side in (first, second))
-    note = f"1 worker, {driver()}; CPU {cpu:.0f} : {other:.0f} µs" + (f"; {failed} failed" if failed else "")
-    return rates("kit: stack, JWTAuth, limiter : bare Starlette", median_of(first), median_of(second), 0.6, note)
+        sides = [turns(path) for path in ("/bare", "/full", "/logged")]
+        for side in sides:
+            next(side)
+        bare, full, logged = alternate(rounds, *sides)
+    for samples, share, lines in ((full, 0.6, "no handler for log lines"), (logged, 0.0, "log lines to /dev/null")):
+        failed = sum(sample.failed + sample.broken for sample in (*samples, *bare))
+        cpu, other = (median(sample.cpu for sample in side) for side in (samples, bare))
+        note = f"{lines}, 1 worker, {driver()}; CPU {cpu:.0f} : {other:.0f} µs" + (
+            f"; {failed} failed" if failed else ""
+        )
+        title = "kit: stack, JWTAuth, limiter : bare Starlette"
+        yield rates(title, median_of(samples), median_of(bare), share, note)
 
 
 def _limiter() -> Iterator[Row]:

@@ -60,11 +60,12 @@ def split(token: object, max_length: int = MAX_TOKEN) -> Compact:
         raise InvalidToken("not text")
     if len(token) > max_length:
         raise InvalidToken("too long")
-    segments = token.encode("ascii", "replace").split(b".", 3)  # what is not ASCII becomes what is not base64url
-    if len(segments) != 3:
+    text = token.encode("ascii", "replace")  # what is not ASCII becomes what is not base64url
+    signing_input, _, signature = text.rpartition(b".")
+    header, dot, payload = signing_input.partition(b".")
+    if not dot or b"." in payload:
         raise InvalidToken("not three segments")
-    header, payload, signature = segments
-    return Compact(header, payload, decode_segment(signature), b"%b.%b" % (header, payload))
+    return Compact(header, payload, decode_segment(signature), signing_input)
 
 
 def decode_segment(text: bytes) -> bytes:
