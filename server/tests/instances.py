@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
 from harness import BASE_ENV, Servers
-from services.redis import free_port
+from services.ports import free_port
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from services.ports import free_port
 from standin.provider import APP_ID, CLIENT_SECRET, Provider
 
 from identry_kit.client import (
@@ -30,11 +31,6 @@ from identry_kit.client import (
 )
 
 OK_USER = b'{"id":5,"email":"five@example.com","created_at":"2026-01-02T03:04:05Z"}'
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 async def failed(call: Callable[[], Any]) -> ClientError | None:

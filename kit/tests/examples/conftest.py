@@ -14,7 +14,8 @@ import httpx2
 import pytest
 from harness import Harness, Servers
 from harness import running as running_identry
-from services.program import Running, free_port, is_open, started, wait_for
+from services.ports import free_port
+from services.program import Running, is_open, started, wait_for
 from services.redis import RedisServer
 from standin.server import running as serving
 from starlette.applications import Starlette

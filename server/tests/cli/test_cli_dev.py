@@ -21,7 +21,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from services.program import PROGRAM, all_gone, children, dev, environment, free_port, identry, started, wait_for
+from services.ports import free_port
+from services.program import PROGRAM, all_gone, children, dev, environment, identry, started, wait_for
 
 
 def paste(command: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 from harness import BASE_ENV, Servers
 from prometheus_client.parser import text_string_to_metric_families
-from services.program import Running, children, free_port, is_open, started, wait_for
+from services.ports import free_port
+from services.program import Running, children, is_open, started, wait_for
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ import asyncpg
 import httpx2
 import pytest
 from harness import SIGNING_PEM
-from services.program import Running, all_gone, children, free_port, identry, is_open, started, wait_for
+from services.ports import free_port
+from services.program import Running, all_gone, children, identry, is_open, started, wait_for
 from services.redis import RedisServer
 
 from identry.core.embedded import EmbeddedPostgres

@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from services.redis import RedisServer, free_port
+from services.ports import free_port
+from services.redis import RedisServer
 from structlog.testing import capture_logs
 
 from identry.core.clock import MovableClock
@@ -106,7 +107,7 @@ async def test_the_twin_follows_the_definition(steps: list[tuple[int, str]], lim
 async def test_redis_follows_the_definition(server: RedisServer, steps: list[tuple[int, str]], limit: int):
     server.flush()
     clock = StillClock()
-    kv = RedisKV(server.url, clock=clock)
+    kv = RedisKV(server.url, clock=clock, timeout=2)
     try:
         await follow(kv, clock, steps, limit)
     finally:
@@ -115,7 +116,7 @@ async def test_redis_follows_the_definition(server: RedisServer, steps: list[tup
 
 async def test_several_workers_share_one_limit(server: RedisServer):
     server.flush()
-    workers = [RedisKV(server.url) for _ in range(4)]
+    workers = [RedisKV(server.url, timeout=2) for _ in range(4)]
     limiters = [limiter_on(kv) for kv in workers]
     refused = await asyncio.gather(*(spent(limiters[n % 4], LOGIN, "192.0.2.1") for n in range(200)))
     assert refused.count(False) == LOGIN.limit

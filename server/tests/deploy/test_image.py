@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from harness import BASE_ENV
 from services.dockerfile import Ignore, Step, copy_context, read
-from services.program import free_port, is_open, started, wait_for
+from services.ports import free_port
+from services.program import is_open, started, wait_for
 from services.redis import RedisServer
 
 from identry.core.embedded import EmbeddedPostgres

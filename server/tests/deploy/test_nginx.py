@@ -17,7 +17,8 @@ import httpx2
 import pytest
 from harness import PASSWORD, Servers, running
 from services.certificates import self_signed
-from services.program import free_port, is_open
+from services.ports import free_port
+from services.program import is_open
 
 pytestmark = pytest.mark.timeout(300)  # on a bare machine nginx is installed first
 

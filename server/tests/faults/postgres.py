@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 import asyncpg
-from services.program import children, free_port
+from services.ports import free_port
+from services.program import children
 
 from identry.core.embedded import EmbeddedPostgres
 

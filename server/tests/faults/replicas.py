@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx2
 from harness import SIGNING_PEM
-from services.program import Running, free_port, started
+from services.ports import free_port
+from services.program import Running, started
 
 PASSWORD = "correct horse battery staple"
 MACHINE_KEY = "machine-" + "m" * 32

@@ -38,13 +38,6 @@ def identry(*arguments: str, cwd: Path, stdin: str = "", **variables: str) -> su
     )
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Running:
     """A started program.
 

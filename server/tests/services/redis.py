@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from services.ports import free_port
+
 
 def executables() -> dict[str, Path]:
     """Every redis-server (or valkey-server) at hand, by a short name; never empty on a supported platform.
@@ -29,13 +31,6 @@ def executables() -> dict[str, Path]:
         if on_path := shutil.which(name):
             found[name] = Path(on_path)
     return found
-
-
-def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class RedisServer:

@@ -15,7 +15,8 @@ import pytest
 import uvloop
 from faults.proxy import FaultProxy, Mode
 from services.certificates import self_signed
-from services.redis import RedisServer, executables, free_port
+from services.ports import free_port
+from services.redis import RedisServer, executables
 from structlog.testing import capture_logs
 
 from identry.core.kv import KVUnavailable

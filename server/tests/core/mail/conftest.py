@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from urllib.request import urlopen
 
 import asyncpg
 import pytest
+from services.ports import free_port
 
 from identry.core.clock import MovableClock
 from identry.core.db import Database
@@ -140,9 +140,7 @@ def sender(sender_of: Callable[..., Sender], smtp: Inbox) -> Sender:
 
 @pytest.fixture(scope="session")
 def ses_endpoint() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
