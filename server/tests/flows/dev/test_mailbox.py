@@ -150,6 +150,12 @@ async def test_the_json_can_be_asked_for_one_address(app: Harness) -> None:
     assert await app.mails("nobody@example.org") == []
 
 
+@pytest.mark.parametrize("to", ["%00", "a%00@example.org", "a" * 300], ids=["nul", "nul-inside", "long"])
+async def test_what_is_no_address_is_a_400(app: Harness, to: str) -> None:
+    reply = await app.http.get(f"/dev/mail.json?to={to}")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "validation_error")
+
+
 async def test_an_empty_mailbox_says_how_mail_gets_there(get: Get) -> None:
     assert json.loads((await get("/dev/mail.json"))[2]) == []
     status, headers, page = await get("/dev/mail")

@@ -8,6 +8,7 @@ from identry.flows.dev.pages import PREVIEW_HEADERS, mailbox_page, preview
 from identry.flows.dev.service import CapturedMail, Mailbox, NoSuchMail
 from identry.web.call import Answer, Call
 from identry.web.operations import Operation
+from identry.web.validation import LoginEmail
 
 _HTML = "text/html; charset=utf-8"
 _TAG = "Development"
@@ -16,7 +17,7 @@ _TAG = "Development"
 class MailQuery(msgspec.Struct):
     """Which mail."""
 
-    to: str | None = None
+    to: LoginEmail | None = None
 
 
 def operations(mailbox: Mailbox) -> list[Operation]:
