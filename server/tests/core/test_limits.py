@@ -42,7 +42,7 @@ def memory() -> MemoryKV:
 
 
 def limiter_on(kv: KV) -> Limiter:
-    return Limiter(kv, True, fallback=memory())
+    return Limiter(kv)
 
 
 async def spent(limiter: Limiter, limit: Limit, *key: str | None) -> bool:
@@ -170,7 +170,7 @@ async def test_guesses_in_parallel_stay_within_the_limit():
 
 
 async def test_forgetting_gives_every_attempt_back():
-    limiter = Limiter(memory(), False, fallback=memory())
+    limiter = Limiter(memory(), fallback=memory())
     limit = Limit("x", 2, 60)
     while not await spent(limiter, limit, "k"):
         pass
@@ -239,7 +239,7 @@ async def test_failing_closed_an_outage_refuses_and_says_when_to_come_back(away:
 async def test_failing_open_an_outage_is_bridged_in_process_and_said_once():
     server = RedisServer().start()
     kv = RedisKV(server.url, probe_interval=0.1)
-    limiter = Limiter(kv, False, fallback=memory())
+    limiter = Limiter(kv, fallback=memory())
     limit = Limit("x", 3, 60)
     try:
         assert not await spent(limiter, limit, "k")

@@ -77,7 +77,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         max_size=settings.db_pool_size,
         on_statement=tracing.statement if tracing else None,
     )
-    kv, fallback, of_this_worker = _kv(settings, clock), MemoryKV(clock), MemoryKV(clock)
+    kv, fallback = _kv(settings, clock), MemoryKV(clock)
     core = _core(settings)
     catalogue = Catalogue.load(settings.entitlements_file)
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
@@ -96,9 +96,9 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         else None,
         kv=kv,
         marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
-        login_limiter=Limiter(kv, settings.rate_limit_fail_closed_login, fallback=fallback),
-        limiter=Limiter(kv, fail_closed=False, fallback=fallback),
-        worker_limiter=Limiter(of_this_worker, fail_closed=False, fallback=of_this_worker),
+        login_limiter=Limiter(kv, fallback=None if settings.rate_limit_fail_closed_login else fallback),
+        limiter=Limiter(kv, fallback=fallback),
+        worker_limiter=Limiter(MemoryKV(clock)),
         entitlements=CoreEntitlements(core, settings.core_url, kv, clock, catalogue)
         if core
         else BuiltInPlans(db, catalogue),

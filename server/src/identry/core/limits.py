@@ -76,13 +76,13 @@ _UNAVAILABLE_RETRY_AFTER = 2
 class Limiter:
     """Spends limits from `kv`, shared by every worker.
 
-    When `kv` cannot answer, `fail_closed` refuses (503). Otherwise `fallback`, an engine in this process, goes on, and
-    each worker grants the whole limit until `kv` is back. Going over and coming back are logged once.
+    When `kv` cannot answer, `fallback`, an engine in this process, goes on, and each worker grants the whole limit
+    until `kv` is back. Without a fallback the attempt is refused (503). Going over and coming back are logged once.
     """
 
-    def __init__(self, kv: KV, fail_closed: bool, *, fallback: KV) -> None:
+    def __init__(self, kv: KV, *, fallback: KV | None = None) -> None:
         self._kv = kv
-        self._fallback = None if fail_closed else fallback
+        self._fallback = fallback
         self._degraded = False
 
     async def spend(self, limit: Limit, *key: str | None) -> None:
