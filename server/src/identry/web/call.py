@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -80,13 +81,13 @@ class Ready:
     Args:
         body: its bytes.
         media_type: its `Content-Type`.
-        headers: further headers, ready to be sent (lower case).
+        headers: further headers.
     """
 
     __slots__ = ("body", "start")
 
-    def __init__(self, body: bytes, media_type: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        lines = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), *headers]
+    def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        lines = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), *header_lines(headers)]
         self.start = {"type": "http.response.start", "status": 200, "headers": lines}
         self.body = body
 
@@ -98,10 +99,13 @@ class Answer(msgspec.Struct, frozen=True):
         data: what the envelope carries, or bytes sent as they are.
         status: replaces the operation's.
         headers: extra headers.
-        lines: extra headers, ready to be sent (lower case).
     """
 
     data: Any
     status: int | None = None
     headers: Mapping[str, str] | None = None
-    lines: Sequence[tuple[bytes, bytes]] = ()
+
+
+def header_lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI wants them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]

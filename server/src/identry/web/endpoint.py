@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from identry.core.origin import Origin
-from identry.web.call import Answer, Call, Ready
+from identry.web.call import Answer, Call, Ready, header_lines
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.validation import decode_body, decode_query
@@ -88,10 +88,8 @@ class Endpoint:
             body = _encode(reply)
         headers = [] if status in _NO_BODY else [(b"content-type", self._media_type)]
         headers.append((b"content-length", b"%d" % len(body)))
-        if answer is not None:
-            headers += answer.lines
-            if answer.headers:
-                headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+        if answer is not None and answer.headers:
+            headers += header_lines(answer.headers)
         return {"type": "http.response.start", "status": status, "headers": headers}, body
 
 

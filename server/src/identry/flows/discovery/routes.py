@@ -45,8 +45,7 @@ def operations(ring: KeyRing) -> list[Operation]:
         published = ring.jwks()
         if published is not made_of:
             _, headers, body = jwks_document(ring)
-            lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-            made_of, ready = published, Ready(body, "application/json", lines)
+            made_of, ready = published, Ready(body, "application/json", headers)
         return ready
 
     return [
