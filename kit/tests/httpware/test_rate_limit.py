@@ -99,10 +99,13 @@ def test_negative_rates_are_a_mistake(reply: Any, rps: float, burst: int) -> Non
         RateLimiter(reply(), rps, burst)
 
 
-def test_stop_may_be_called_twice(reply: Any) -> None:
-    for limiter in (RateLimiter(reply()), CallerRateLimiter(reply())):
+async def test_stop_may_be_called_twice_and_the_limit_still_holds(call: Any, reply: Any, clock: Any) -> None:
+    for kind in (RateLimiter, CallerRateLimiter):
+        limiter = kind(reply(), 1, 2, buckets=LocalBuckets(clock=clock))
         limiter.stop()
         limiter.stop()
+        with as_tenant(TENANTS[0], "s"):
+            assert await statuses(call, limiter, 3) == [200, 200, 429]
 
 
 class TestByCaller:

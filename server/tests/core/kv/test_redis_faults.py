@@ -117,15 +117,14 @@ async def test_a_reset_under_load_fails_nobody_when_redis_is_there(fragile_redis
     async with engine(proxy.port) as kv:
         await kv.ping()
 
-        async def ask() -> None:
-            for _ in range(50):
-                await kv.get("k")
+        async def ask() -> list[bytes | None]:
+            return [await kv.get("k") for _ in range(50)]
 
         load = asyncio.gather(*(ask() for _ in range(20)))
         await asyncio.sleep(0.05)
         proxy.set(Mode.CUT)
         proxy.set(Mode.PASS)
-        await load
+        assert await load == [[None] * 50] * 20
 
 
 async def test_flushing_empties_windows_values_and_scripts_and_breaks_nothing(fragile_redis: RedisServer):
