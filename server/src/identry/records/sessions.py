@@ -84,9 +84,16 @@ async def revoke_all(
 # PostgreSQL expects a row from every partition, finds a plan made for one id so much cheaper that it makes a new one at
 # each execution, and that costs five times the execution itself.
 OF_USER = """
-    (SELECT user_id, amr, auth_time, expires_at, token_version, refresh_generation, refresh_token_hash,
+    (SELECT user_id, tenant_id, amr, auth_time, expires_at, token_version, refresh_generation, refresh_token_hash,
             predecessor_hash, successor_sealed, rotated_at, revoked_at
      FROM sessions WHERE id = $1 LIMIT 1) s JOIN users u ON u.id = s.user_id
+"""
+
+# Whether session `s` is of no tenant (the platform's are not), or of an active one in which its user is active.
+SEATED = """
+    (s.tenant_id IS NULL OR EXISTS (
+        SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active))
 """
 
 # Why session `s` of user `u` no longer counts at $2; null while it does. First its own end, then its user's state.

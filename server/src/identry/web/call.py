@@ -39,15 +39,17 @@ class Call:
     Attributes:
         scope: the ASGI scope.
         path: converted path parameters.
-        actor: who is calling (set by the bearer guard).
-        claims: verified claims of the bearer token (set by the token and bearer guards).
+        actor: who is calling (set by the bearer and browser guards).
+        tenant_id: the tenant of the caller's session (set by the browser guard).
+        claims: verified claims of the bearer token (set by the token, bearer and browser guards).
         body: the decoded request body.
         query: the decoded query string.
     """
 
-    __slots__ = ("_origin", "_origin_of", "actor", "body", "claims", "path", "query", "scope")
+    __slots__ = ("_origin", "_origin_of", "actor", "body", "claims", "path", "query", "scope", "tenant_id")
 
     actor: Actor
+    tenant_id: UUID
     claims: Any
     body: Any
     query: Any
