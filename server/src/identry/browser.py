@@ -18,6 +18,7 @@ from identry.signin import MFA_TICKET_TTL, MfaRequired, MfaSetupRequired, Signed
 from identry.tokens import TokenPair
 from identry.web.call import Answer
 from identry.web.cookies import Cookie
+from identry_kit.apierror import Unauthorized
 
 BROWSER_PATH = "/api/v1/auth"
 
@@ -121,15 +122,29 @@ class Replies:
             tenant_id=profile.tenant_id,
             tenant_name=profile.tenant_name,
             groups=[GroupRef(*group) for group in profile.groups],
-            permissions=profile.permissions,
+            permissions=list(profile.permissions),
             modules=list(profile.modules),
             mfa_enabled=profile.mfa_enabled,
             auth_methods=_methods(profile),
             must_enroll_mfa=self._profiles.must_enroll(profile),
-            plan=profile.plan or "",
+            plan=profile.plan,
             locale=None,
             last_login_at=profile.last_login_at,
         )
+
+    async def renewed(self, refreshing: Awaitable[TokenPair]) -> Answer:
+        """As `session`; a cookie that is worth nothing is taken away.
+
+        Raises:
+            APIError: whatever the refresh raises.
+        """
+        try:
+            tokens = await refreshing
+        except Unauthorized as refused:
+            name, line = self.cookie.cleared()
+            refused.headers = {**refused.headers, name.decode(): line.decode()}
+            raise
+        return await self.session(tokens)
 
     def gone(self) -> tuple[tuple[bytes, bytes], ...]:
         """Header lines that take the cookie away."""

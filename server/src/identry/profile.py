@@ -1,12 +1,13 @@
 """The person behind a browser's session, as the app needs to know them: tenant, groups, permissions, plan.
 
-One statement by the session's id; what the tenant owns is asked of `entitlements`. Source: browser-api.md §2 `Me`.
+Read by the session's id; what the tenant owns is asked of `entitlements`. Source: browser-api.md §2 `Me`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from identry.core.db import Executor
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
-from identry.records import seats
+from identry.records import groups, seats
 
 log = structlog.get_logger("identry.profile")
 
@@ -33,19 +34,15 @@ class Profile:
     tenant_id: UUID
     tenant_name: str
     tenant_demands_mfa: bool
-    plan: str | None
-    groups: list[tuple[UUID, str]]
-    permissions: list[str]
-    modules: tuple[str, ...] = ()
+    plan: str
+    groups: tuple[tuple[UUID, str], ...]
+    permissions: tuple[str, ...]
+    modules: tuple[str, ...]
 
 
 _OF_SESSION = f"""
     SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, u.auth_provider, u.mfa_enabled, u.last_login_at,
-           t.id, t.name, t.mfa_required, {seats.PLAN},
-           ARRAY(SELECT (g.id, g.name) FROM group_members gm JOIN groups g ON g.id = gm.group_id
-                 WHERE gm.tenant_id = t.id AND gm.user_id = u.id ORDER BY lower(g.name)),
-           ARRAY(SELECT DISTINCT p FROM group_members gm JOIN groups g ON g.id = gm.group_id, unnest(g.permissions) p
-                 WHERE gm.tenant_id = t.id AND gm.user_id = u.id ORDER BY p)
+           t.id, t.name, t.mfa_required, {seats.PLAN}
     FROM (SELECT user_id, tenant_id FROM sessions WHERE id = $1 LIMIT 1) s
     JOIN users u ON u.id = s.user_id
     JOIN tenant_members tm ON tm.tenant_id = s.tenant_id AND tm.user_id = u.id
@@ -76,9 +73,16 @@ class Profiles:
         row = await self._db.fetchrow(_OF_SESSION, session_id)
         if row is None:
             raise LookupError("a session without a profile")
-        *known, plan, groups, permissions = row
-        modules = await self._modules(row[7])
-        return Profile(*known, plan or self._plan, [tuple(g) for g in groups], permissions, modules)
+        *known, plan = row
+        user_id, tenant_id = known[0], known[7]
+        found = await groups.of_user(self._db, tenant_id, user_id)
+        rest: Any = (
+            plan or self._plan,
+            tuple((group.id, group.name) for group in found),
+            tuple(sorted({permission for group in found for permission in group.permissions})),
+            await self._modules(tenant_id),
+        )
+        return Profile(*known, *rest)
 
     def must_enroll(self, profile: Profile) -> bool:
         """Whether a second factor is demanded of a person who has none."""

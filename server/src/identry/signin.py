@@ -67,6 +67,13 @@ class MfaRequired(Forbidden):
     example_details = {"mfaToken": "Zk3v0Qy…", "methods": ["totp", "recovery_code"]}  # noqa: RUF012 - never written to
 
 
+class EmailDomainNotAllowed(Forbidden):
+    """403: `AUTH_ALLOWED_EMAIL_DOMAINS` does not name the address's domain."""
+
+    code = "email_domain_not_allowed"
+    message = "addresses of this domain are not allowed here"
+
+
 class MfaSetupRequired(Forbidden):
     """403: a second factor is demanded, and the account has none yet; it is set up in the browser's sign-in."""
 

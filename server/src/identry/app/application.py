@@ -19,10 +19,14 @@ from identry.core.janitor import Janitor
 from identry.core.turns import Unavailable
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
+from identry.web.browser_guard import BrowserBearer
+from identry.web.cors import Cors
 from identry.web.endpoint import Endpoint, GuardCheck
 from identry.web.errors import render
 from identry.web.guards import Bearer, MachineKey
 from identry.web.operations import Guard
+from identry.web.origin_check import OriginCheck
+from identry.web.origin_check import origin_of as origin_of_url
 from identry.web.origins import origin_reader
 from identry.web.router import Router
 from identry_kit import context
@@ -60,18 +64,27 @@ class Application:
             Guard.BEARER: bearer.session,
             Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
         }
+        if e.browser is not None:
+            guards[Guard.BROWSER] = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock).session
+        own = [origin_of_url(url) for url in (settings.browser_api_url, settings.browser_app_url) if url]
+        guards[Guard.COOKIE] = OriginCheck(
+            own, settings.allow_origins, absent=settings.refresh_cookie_samesite == "strict"
+        ).check
+        cors = Cors(settings.allow_origins)
         origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
         router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
         self._access_log = observability.AccessLog(
             e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
         )
-        self._http: ASGIApp = standard_stack(
-            e.tracing.requests(router) if e.tracing else router,
+        served = cors.preflights(router) if e.browser else router
+        stack = standard_stack(
+            e.tracing.requests(served) if e.tracing else served,
             sink=self._access_log,
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
             on_error=render,
         )
+        self._http: ASGIApp = cors.answers(stack) if e.browser else stack
 
     def drain(self) -> None:
         """Get ready to stop: `/ready` says 503 from now on, and every answer asks its connection to close."""

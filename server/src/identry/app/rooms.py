@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from identry import __version__
+from identry.app.browser_rooms import browser_rooms, demands
 from identry.app.engines import Engines
 from identry.flows.accept_invitation import routes as accept_invitation
 from identry.flows.accept_invitation.service import AcceptInvitation
@@ -44,7 +45,7 @@ from identry.flows.support.service import Support
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
 from identry.settings import Settings
-from identry.signin import SignIn
+from identry.signin import SignIn, Surface
 from identry.web.guards import MachineKey
 from identry.web.operations import Operation
 
@@ -57,7 +58,8 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         e.kv,
     )
     known_companies = companies if e.finance else None
-    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    surface = Surface(e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
         "redis": e.kv.ping if settings.redis_url else None,
@@ -98,9 +100,18 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         e.outbox,
         enabled=settings.public_registration_enabled,
         password_login=password_login,
+        email_domains=settings.auth_allowed_email_domains,
     )
     reset = PasswordReset(
-        e.db, e.clock, e.audit, e.limiter, e.new_passwords, e.outbox, e.marks, settings.password_reset_ttl
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.new_passwords,
+        e.outbox,
+        e.marks,
+        settings.password_reset_ttl,
+        password_login=password_login,
     )
     accept = AcceptInvitation(
         e.db,
@@ -121,4 +132,5 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         *mfa.operations(second_factor),
         *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
         *accept_invitation.operations(accept),
+        *(browser_rooms(settings, e, e.browser, sign_up, reset) if e.browser else []),
     ]

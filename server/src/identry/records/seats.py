@@ -49,7 +49,7 @@ async def of_user(db: Executor, user_id: UUID) -> list[Place]:
         f"""
         SELECT t.id, t.is_active AND tm.is_active AS open, {ROLE}, {PLAN}, t.auth_policy, t.mfa_required
         FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
-        WHERE tm.user_id = $1 ORDER BY open DESC, tm.created_at DESC, t.id
+        WHERE tm.user_id = $1 ORDER BY open DESC, tm.created_at DESC, t.id DESC
         """,  # noqa: S608 - constant expressions
         user_id,
     )

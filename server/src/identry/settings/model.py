@@ -183,8 +183,8 @@ class Settings:
     api_public_url: str = _browser(
         "",
         v.optional(v.url("http", "https")),
-        "Address of this server as browsers know it; `iss` of the tokens under `/api/v1`. Without it and `APP_BASE_URL` "
-        "those routes do not exist.",
+        "Address of this server as browsers know it; `iss` of the tokens under `/api/v1`. Without it and "
+        "`APP_BASE_URL` those routes do not exist.",
         shown_default="development: `http://localhost:{PORT}`",
     )
     app_base_url: str = _browser(
@@ -212,8 +212,8 @@ class Settings:
     browser_token_alg: str = _browser(
         "RS256",
         v.choice("RS256", "HS256"),
-        "How tokens under `/api/v1` are signed. `HS256`: with a key derived from `SECRET_KEY`; then no other service can "
-        "verify them.",
+        "How tokens under `/api/v1` are signed. `HS256`: with a key derived from `SECRET_KEY`; then no other service "
+        "can verify them.",
     )
     mfa_issuer: str = _browser("MonozuCloud", v.line, "Name of this service in authenticator apps.")
     mfa_required: bool = _browser("false", v.boolean, "Demands a second factor of everybody, whatever a tenant says.")

@@ -172,7 +172,7 @@ def _cookie(s: Settings) -> Iterator[Problem]:
 
 
 def _browser_keys(s: Settings) -> Iterator[Problem]:
-    if s.browser_token_alg == "HS256" and not s.secret_key:
+    if s.browser_token_alg == "HS256" and not s.secret_key:  # noqa: S105 - the name of an algorithm
         yield Problem("BROWSER_TOKEN_ALG", "is HS256 without SECRET_KEY", "set SECRET_KEY, or unset it for RS256")
     key = s.totp_encryption_key.reveal()
     if key and (len(key) < 32 or len(set(key)) < 10):

@@ -5,6 +5,7 @@ Issuer, audience and claims differ, so a token of one surface is refused on the 
 
 from __future__ import annotations
 
+from typing import Protocol
 from uuid import UUID
 
 from identry.core.clock import Clock
@@ -15,7 +16,7 @@ from identry.records.users import User
 from identry.web.call import Actor, Call
 from identry.web.guards import SessionRevoked, bearer_token, session_of
 from identry_kit.apierror import Unauthorized
-from identry_kit.jwtauth import Verifier
+from identry_kit.jwtauth import Claims
 
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _LIVE = f"""
@@ -30,10 +31,17 @@ class InvalidToken(Unauthorized):
     message = "invalid or expired token"
 
 
+class TokenVerifier(Protocol):
+    """Whoever can tell that a token is genuine."""
+
+    async def verify(self, token: str) -> Claims:
+        """The claims of a token. Raises Unauthorized, or ServiceUnavailable when nobody can tell."""
+
+
 class BrowserBearer:
     """Checks access tokens of the browser surface."""
 
-    def __init__(self, verifier: Verifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
+    def __init__(self, verifier: TokenVerifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
         self._verifier = verifier
         self._marks = marks
         self._db = db
@@ -61,14 +69,24 @@ class BrowserBearer:
         call.actor = Actor(user=user, session_id=session_id, amr=amr, auth_time=auth_time)
         call.tenant_id = tenant_id
 
+    async def named_session(self, call: Call) -> UUID | None:
+        """The session of the request's bearer token, if it carries a genuine one; nothing else is asked."""
+        try:
+            return session_of(await self._verifier.verify(bearer_token(call)))
+        except Unauthorized:
+            return None
 
-def _belong(claims: object, tenant_id: UUID | None, user: User) -> bool:
-    """Whether token, session and user (still) belong together."""
-    told = claims.get  # type: ignore[attr-defined]  # Claims
+
+def _belong(claims: Claims, tenant_id: UUID | None, user: User) -> bool:
+    """Whether token, session and user belong together.
+
+    The version in the token is not asked: the session's own was compared with the user's, and the one session that
+    goes on after a change of password was brought to the new version.
+    """
+    told = claims.get
     return (
         tenant_id is not None
         and told("tenant_id") == str(tenant_id)
         and told("sub") == str(user.id)
         and told("user_id") == str(user.id)
-        and told("token_version") == user.token_version
     )

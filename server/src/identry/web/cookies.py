@@ -48,9 +48,8 @@ class Cookie:
         if not _VALUE.fullmatch(value):
             raise ValueError("no value of a cookie")
         secure = "; Secure" if self.secure else ""
-        line = (
-            f"{self.name}={value}; Path={self.path}; Max-Age={self.max_age}; HttpOnly{secure}; SameSite={self.same_site}"
-        )
+        attributes = f"Path={self.path}; Max-Age={self.max_age}; HttpOnly{secure}; SameSite={self.same_site}"
+        line = f"{self.name}={value}; {attributes}"
         return b"set-cookie", line.encode("ascii")
 
     def cleared(self) -> tuple[bytes, bytes]:

@@ -21,6 +21,7 @@ from identry.signin import (
     AccountInactive,
     CredentialsChanged,
     MfaRequired,
+    MfaSetupRequired,
     PasswordLoginDisabled,
     PendingApproval,
     RegistrationRejected,
@@ -92,6 +93,7 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
                 RegistrationRejected,
                 AccountInactive,
                 MfaRequired,
+                MfaSetupRequired,
             ),
             description="Makes the account when the address has none (approved, active, address proven); otherwise the "
             "password must be that of the existing account, which keeps its name. With a second factor the answer is "

@@ -22,8 +22,8 @@ TAGS: Mapping[str, str] = {
     "Companies": "Who belongs to a company or a business unit, and as what.",
     "Machines": "For services, with `X-Internal-API-Key`. Mounted only where `INTERNAL_API_KEY` is set.",
     "Keys": "The public keys that verify access tokens.",
-    "Browser": "For single-page apps: snake_case, no success envelope, the refresh token in an HttpOnly cookie. Mounted "
-    "where `API_PUBLIC_URL` and `APP_BASE_URL` are set.",
+    "Browser": "For single-page apps: snake_case, no success envelope, the refresh token in an HttpOnly cookie. "
+    "Mounted where `API_PUBLIC_URL` and `APP_BASE_URL` are set.",
     "Operations": "For load balancers and monitors.",
 }
 
@@ -35,8 +35,8 @@ for every further call. Nothing leaves this server.
 
 **Shape.** JSON in, JSON out, camelCase. A success is `{"success": true, "data": …}`, an error
 `{"success": false, "error": {"code", "message", "details"?}}`. Under `/api/v1` keys are snake_case, a success is the
-object itself, an error `{"error": {"code", "message", "details"?}}`. Unknown request fields are ignored. Times are RFC 3339
-UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
+object itself, an error `{"error": {"code", "message", "details"?}}`. Unknown request fields are ignored. Times are
+RFC 3339 UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
 
 **Meaning of a status.** `400` the request is malformed · `401` authentication: refresh once, then sign in again ·
 `403` authenticated, not allowed · `409` the state of the target does not allow it · `429` slow down for `Retry-After`
