@@ -190,6 +190,9 @@ BASE_ENV = {
     "TRUSTED_PROXY_CIDRS": "127.0.0.0/8",
     "FRONTEND_URL": "https://app.example.com",
     "PUBLIC_REGISTRATION_ENABLED": "true",
+    "API_PUBLIC_URL": "https://auth.example.com",
+    "APP_BASE_URL": "https://app.example.com",
+    "ALLOW_ORIGINS": "https://cloud.example.com,http://localhost:5173",
 }
 
 

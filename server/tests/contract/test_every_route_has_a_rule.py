@@ -14,6 +14,12 @@ GUARD_ALONE = {
     ("GET", "/auth/me"): "shows the caller to the caller",
     ("GET", "/auth/me/access"): "shows the caller's own access to the caller",
     ("POST", "/auth/logout-all"): "ends the caller's own sessions",
+    ("GET", "/api/v1/auth/me"): "shows the caller to the caller",
+    ("GET", "/api/v1/auth/sessions"): "shows the caller's own sessions",
+    ("DELETE", "/api/v1/auth/sessions/{id:uuid}"): "ends a session of the caller's own",
+    ("POST", "/api/v1/auth/password/change"): "changes the caller's own password, on proof of the current one",
+    ("POST", "/api/v1/auth/refresh"): "the cookie is the caller's session",
+    ("POST", "/api/v1/auth/logout"): "ends the session of the caller's own cookie or token",
 }
 """Routes for whoever is signed in: they reach nothing but the caller's own."""
 

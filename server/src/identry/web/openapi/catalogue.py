@@ -13,6 +13,16 @@ from identry.web.router import MethodNotAllowed, UnknownRoute
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
     "account_inactive": "Tell the person to ask staff. Do not retry.",
+    "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
+    "email_exists": "Offer sign-in and password reset instead.",
+    "invalid_code": "Show the message; the person may try another code.",
+    "invalid_credentials": "Show the message at the form.",
+    "invalid_token": "Refresh once with the cookie, then show the sign-in page.",
+    "mfa_setup_required": "Let the person set up a second factor; under `/api/v1` the sign-in's answer has a ticket.",
+    "origin_not_allowed": "Add the page's origin to `ALLOW_ORIGINS`, exactly as the browser writes it.",
+    "session_token_expired": "Begin the sign-in again.",
+    "tenant_inactive": "Tell the person to ask the tenant's administrators. Do not retry.",
+    "token_revoked": "Drop the access token and show the sign-in page.",
     "conflict": "Read the target again, show the message, let the person decide.",
     "expired": "Ask for a new link or invitation.",
     "forbidden": "Hide or disable the action. Signing in again changes nothing.",
@@ -47,11 +57,20 @@ An error of the platform surface (`/auth/*`, `/internal/*`, health, keys) is
 {"success": false, "error": {"code": "…", "message": "…", "details": {}}}
 ```
 
+and of the browser surface (`/api/v1/*`)
+
+```json
+{"error": {"code": "…", "message": "…", "details": {}}}
+```
+
 `code` is stable: branch on it. `message` is for people and may change; at 5xx it is generic, the cause is in the log
 under the answer's `X-Request-ID`. `details` is there only where this page says so. Whatever the code, the status keeps
 its meaning: 401 is a problem of authentication, 403 of authorization, 503 means that nothing could be decided. An
 outage never looks like a wrong password.
 """
+
+Coded = tuple[str, Kind]
+"""A code as a surface says it, and the error behind it."""
 
 _ANYWHERE = "any path"
 
@@ -59,13 +78,13 @@ _ANYWHERE = "any path"
 def errors_markdown(operations: Iterable[Operation]) -> str:
     """The text of `docs/errors.md`."""
     listed = [operation for operation in operations if not operation.hidden]
-    raised: dict[Kind, list[Operation]] = {UnknownRoute: [], MethodNotAllowed: []}
+    raised: dict[Coded, list[Operation]] = {(kind.code, kind): [] for kind in (UnknownRoute, MethodNotAllowed)}
     for operation in listed:
         for kind in refusals(operation):
-            raised.setdefault(kind, []).append(operation)
+            raised.setdefault((envelope(kind, operation)["error"]["code"], kind), []).append(operation)
     by_code: dict[tuple[int, str], list[Kind]] = {}
-    for kind in sorted(raised, key=lambda kind: (kind.status, kind.code)):
-        by_code.setdefault((kind.status, kind.code), []).append(kind)
+    for code, kind in sorted(raised, key=lambda coded: (coded[1].status, coded[0])):
+        by_code.setdefault((kind.status, code), []).append(kind)
     parts = [_INTRODUCTION, _summary(by_code)]
     status = 0
     for (number, code), kinds in by_code.items():
@@ -86,6 +105,7 @@ def _groups(listed: list[Operation]) -> dict[str, list[Operation]]:
     return {
         "every operation": listed,
         "every operation with a bearer token": [o for o in listed if o.guard in {Guard.TOKEN, Guard.BEARER}],
+        "every browser operation with a bearer token": [o for o in listed if o.guard is Guard.BROWSER],
         "every operation with a body": [o for o in listed if o.body],
         "every operation with `X-Internal-API-Key`": [o for o in listed if o.guard is Guard.MACHINE],
     }
@@ -103,12 +123,12 @@ def _places(operations: list[Operation], groups: dict[str, list[Operation]]) -> 
 
 
 def _section(
-    code: str, kinds: list[Kind], raised: dict[Kind, list[Operation]], groups: dict[str, list[Operation]]
+    code: str, kinds: list[Kind], raised: dict[Coded, list[Operation]], groups: dict[str, list[Operation]]
 ) -> str:
     lines = [f"### `{code}`\n", f"{_advice(code)}\n", "| when | message | from |", "|---|---|---|"]
     merged: dict[tuple[str, str], list[Operation]] = {}
     for kind in kinds:
-        merged.setdefault((when(kind), envelope(kind)["error"]["message"]), []).extend(raised[kind])
+        merged.setdefault((when(kind), envelope(kind)["error"]["message"]), []).extend(raised[code, kind])
     for (text, message), operations in merged.items():
         lines.append(f"| {_cell(text)} | {_cell(message)} | {_places(operations, groups)} |")
     return "\n".join(lines) + "\n"
