@@ -17,6 +17,7 @@ from conformance import Conformance
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from identry import tenancy
 from identry.app import Application
 from identry.core.clock import MovableClock
 from identry.core.ids import uuid7
@@ -130,6 +131,7 @@ class Harness:
         await memberships.put_company(
             self.db, uuid7(self.clock), company_id, person.id, role, is_active=is_active, now=now
         )
+        await tenancy.follow(self.db, self.clock, (company_id,), (person.id,))
 
     async def join_unit(
         self, person: Person, company_id: UUID, unit_id: UUID, role: str, *, is_active: bool = True

@@ -19,11 +19,13 @@ from identry.core.janitor import Janitor
 from identry.core.turns import Unavailable
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
+from identry.web.call import Call
 from identry.web.endpoint import Endpoint, GuardCheck
 from identry.web.errors import render
-from identry.web.guards import Bearer, MachineKey
-from identry.web.operations import Guard
+from identry.web.guards import Bearer, BearerRequired, MachineKey
+from identry.web.operations import Guard, Operation
 from identry.web.origins import origin_reader
+from identry.web.permitted import permitted
 from identry.web.router import Router
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, Receive, Scope, Send
@@ -42,9 +44,12 @@ class Application:
         settings: what it was built from.
         engines: what its services use.
         operations: every row of the API that this configuration mounts.
+
+    Args:
+        browser: proves who calls on the browser surface and in which tenant; without it nobody is let in there.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, browser: GuardCheck | None = None) -> None:
         self.settings = settings
         self.engines = e = make_engines(settings, clock or SystemClock())
         self._draining = False
@@ -59,9 +64,15 @@ class Application:
             Guard.TOKEN: bearer.token,
             Guard.BEARER: bearer.session,
             Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
+            Guard.BROWSER: browser or _nobody,
         }
+
+        def check_of(operation: Operation) -> GuardCheck | None:
+            check = guards[operation.guard]
+            return permitted(operation, check, e.tenant_access) if operation.permission and check else check
+
         origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
-        router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
+        router: Any = Router(Endpoint(operation, check_of(operation), origin_of) for operation in self.operations)
         self._access_log = observability.AccessLog(
             e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
         )
@@ -134,6 +145,11 @@ class Application:
         if self.settings.metrics_dir is not None:
             self._figures.start(self.settings.metrics_dir)
             stack.push_async_callback(self._figures.stop)
+
+
+async def _nobody(_: Call) -> None:
+    """Let nobody in."""
+    raise BearerRequired
 
 
 async def _refuse(send: Send) -> None:

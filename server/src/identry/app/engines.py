@@ -22,6 +22,7 @@ from identry.core.recovery_codes import RecoveryCodes
 from identry.core.secrets import RootSecret, root_secret
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
 from identry.flows.rotate_keys.service import SigningKeys
+from identry.permissions import TenantAccess
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
@@ -65,6 +66,7 @@ class Engines:
     verifier: Verifier
     mint: TokenMint
     refresh_tokens: RefreshTokens
+    tenant_access: TenantAccess
     requests: RequestMetrics
     tracing: Tracing | None
 
@@ -123,6 +125,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
             clock=clock,
         ),
         refresh_tokens=RefreshTokens(root),
+        tenant_access=TenantAccess(db, clock),
         requests=RequestMetrics(),
         tracing=tracing,
     )

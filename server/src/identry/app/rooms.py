@@ -34,6 +34,9 @@ from identry.flows.mfa import routes as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.password_reset import routes as password_reset
 from identry.flows.password_reset.service import PasswordReset
+from identry.flows.rbac import routes as rbac
+from identry.flows.rbac.explain import Explain
+from identry.flows.rbac.service import Rbac
 from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
@@ -41,6 +44,8 @@ from identry.flows.register import routes as register
 from identry.flows.register.service import Register
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
+from identry.flows.tenant_users import routes as tenant_users
+from identry.flows.tenant_users.service import TenantUsers
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
 from identry.settings import Settings
@@ -77,6 +82,10 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, known_companies)),
         *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl, known_companies), e.clock),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
+        *rbac.operations(
+            Rbac(e.db, e.clock, e.audit, e.tenant_access), Explain(e.db, e.entitlements, settings.auth_policy)
+        ),
+        *tenant_users.operations(TenantUsers(e.db, e.clock, e.audit, e.tenant_access)),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
         *(company_resolve.operations(companies) if settings.internal_api_key else []),
     ]
