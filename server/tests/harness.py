@@ -24,6 +24,7 @@ from identry.core.ids import uuid7
 from identry.records import memberships, users
 from identry.records.users import User
 from identry.settings import load
+from identry.web.endpoint import GuardCheck
 
 PASSWORD = "correct horse battery staple"
 
@@ -196,13 +197,15 @@ BASE_ENV = {
 
 
 @asynccontextmanager
-async def running(servers: Servers, *, redis: bool = True, **env: str) -> AsyncIterator[Harness]:
+async def running(
+    servers: Servers, *, redis: bool = True, browser: GuardCheck | None = None, **env: str
+) -> AsyncIterator[Harness]:
     """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin."""
     environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
     clock = MovableClock()
-    app = Application(load(environment), clock)
+    app = Application(load(environment), clock, browser)
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -49,7 +49,7 @@ from identry.flows.tenant_users.service import TenantUsers
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
 from identry.settings import Settings
-from identry.signin import SignIn
+from identry.signin import Demands, SignIn, Surface
 from identry.web.guards import MachineKey
 from identry.web.operations import Operation
 
@@ -62,7 +62,8 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         e.kv,
     )
     known_companies = companies if e.finance else None
-    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    surface = Surface(e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    signin = SignIn(e.db, e.clock, e.audit, surface, Demands())
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
         "redis": e.kv.ping if settings.redis_url else None,

@@ -28,7 +28,7 @@ _USERS = "/api/v1/users"
 _USER = _USERS + "/{user_id:uuid}"
 
 
-class UsersQuery(msgspec.Struct):
+class TenantUsersQuery(msgspec.Struct):
     """Page and search of the list."""
 
     page: Page = "1"
@@ -137,7 +137,7 @@ def operations(people: TenantUsers) -> list[Operation]:
             page,
             "List the people of the tenant",
             permission="users:read",
-            query=UsersQuery,
+            query=TenantUsersQuery,
             reply=TenantUsersReply,
             errors=(PermissionDenied,),
             description="Everybody with a membership, active or not, by full name.",
