@@ -25,6 +25,7 @@ from identry.core.secrets import RootSecret, Sealer, root_secret
 from identry.core.shared_secret import SharedSecret, SharedSecretVerifier
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
 from identry.flows.rotate_keys.service import SigningKeys
+from identry.permissions import TenantAccess
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
@@ -81,6 +82,7 @@ class Engines:
     refresh_tokens: RefreshTokens
     browser: BrowserEngines | None
     default_plan: str
+    tenant_access: TenantAccess
     requests: RequestMetrics
     tracing: Tracing | None
 
@@ -141,6 +143,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         refresh_tokens=RefreshTokens(root),
         browser=_browser(settings, ring, root, clock),
         default_plan=catalogue.default,
+        tenant_access=TenantAccess(db, clock),
         requests=RequestMetrics(),
         tracing=tracing,
     )

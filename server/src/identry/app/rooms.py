@@ -35,6 +35,9 @@ from identry.flows.mfa import routes as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.password_reset import routes as password_reset
 from identry.flows.password_reset.service import PasswordReset
+from identry.flows.rbac import routes as rbac
+from identry.flows.rbac.explain import Explain
+from identry.flows.rbac.service import Rbac
 from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
@@ -42,6 +45,8 @@ from identry.flows.register import routes as register
 from identry.flows.register.service import Register
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
+from identry.flows.tenant_users import routes as tenant_users
+from identry.flows.tenant_users.service import TenantUsers
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
 from identry.settings import Settings
@@ -79,6 +84,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, known_companies)),
         *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl, known_companies), e.clock),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
+        *(_tenant_rooms(settings, e) if e.browser else []),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
         *(company_resolve.operations(companies) if settings.internal_api_key else []),
     ]
@@ -86,6 +92,15 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
         served += metrics.operations(figures)
     return [*served, *reference.operations(served, version=__version__)]
+
+
+def _tenant_rooms(settings: Settings, e: Engines) -> list[Operation]:
+    """The rooms in which a tenant's own administrators work."""
+    explain = Explain(e.db, e.entitlements, settings.auth_policy)
+    return [
+        *rbac.operations(Rbac(e.db, e.clock, e.audit, e.tenant_access), explain),
+        *tenant_users.operations(TenantUsers(e.db, e.clock, e.audit, e.tenant_access)),
+    ]
 
 
 def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:

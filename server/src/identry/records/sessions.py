@@ -139,11 +139,10 @@ OF_USER = """
      FROM sessions WHERE id = $1 LIMIT 1) s JOIN users u ON u.id = s.user_id
 """
 
-# Whether session `s` is of no tenant (the platform's are not), or of an active one in which its user is active.
-SEATED = """
-    (s.tenant_id IS NULL OR EXISTS (
-        SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
-        WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active))
+# The access version of session `s`'s tenant; null when it is of none, or its user has no active place in an active one.
+ACCESS_VERSION = """
+    (SELECT t.access_version FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+     WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active)
 """
 
 # Why session `s` of user `u` no longer counts at $2; null while it does. First its own end, then its user's state.

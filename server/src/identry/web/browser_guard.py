@@ -20,7 +20,8 @@ from identry_kit.jwtauth import Claims
 
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _LIVE = f"""
-    SELECT {sessions.ENDED} AS ended, {sessions.SEATED} AS seated, s.tenant_id, s.amr, s.auth_time, {_USER}
+    SELECT {sessions.ENDED} AS ended, {sessions.ACCESS_VERSION} AS access_version, s.tenant_id, s.amr, s.auth_time,
+           {_USER}
     FROM {sessions.OF_USER}
 """  # noqa: S608 - constant column names
 
@@ -48,7 +49,8 @@ class BrowserBearer:
         self._clock = clock
 
     async def session(self, call: Call) -> None:
-        """Signature, claims, session, user, tenant; sets `call.claims`, `call.actor` and `call.tenant_id`.
+        """Signature, claims, session, user, tenant; sets `call.claims`, `call.actor`, `call.tenant_id`
+        and `call.access_version`.
 
         Raises:
             Unauthorized: missing, malformed, forged, expired or foreign token.
@@ -62,12 +64,12 @@ class BrowserBearer:
         row = await self._db.fetchrow(_LIVE, session_id, self._clock.now())
         if row is None:
             raise SessionRevoked
-        ended, seated, tenant_id, amr, auth_time, *rest = row
+        ended, access_version, tenant_id, amr, auth_time, *rest = row
         user = User(*rest)
-        if ended is not None or not seated or not _belong(claims, tenant_id, user):
+        if ended is not None or access_version is None or not _belong(claims, tenant_id, user):
             raise SessionRevoked
         call.actor = Actor(user=user, session_id=session_id, amr=amr, auth_time=auth_time)
-        call.tenant_id = tenant_id
+        call.tenant_id, call.access_version = tenant_id, access_version
 
     async def named_session(self, call: Call) -> UUID | None:
         """The session of the request's bearer token, if it carries a genuine one; nothing else is asked."""

@@ -41,12 +41,24 @@ class Call:
         path: converted path parameters.
         actor: who is calling (set by the bearer and browser guards).
         tenant_id: the tenant of the caller's session (set by the browser guard).
+        access_version: that tenant's, read with the session (set by the browser guard); None: not read.
         claims: verified claims of the bearer token (set by the token, bearer and browser guards).
         body: the decoded request body.
         query: the decoded query string.
     """
 
-    __slots__ = ("_origin", "_origin_of", "actor", "body", "claims", "path", "query", "scope", "tenant_id")
+    __slots__ = (
+        "_origin",
+        "_origin_of",
+        "access_version",
+        "actor",
+        "body",
+        "claims",
+        "path",
+        "query",
+        "scope",
+        "tenant_id",
+    )
 
     actor: Actor
     tenant_id: UUID
@@ -59,6 +71,7 @@ class Call:
         self.path = path
         self._origin_of = origin_of
         self._origin: Origin | None = None
+        self.access_version: int | None = None
 
     @property
     def origin(self) -> Origin:

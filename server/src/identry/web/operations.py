@@ -52,6 +52,8 @@ class Operation:
         summary: one line for the reference.
         guard: what the caller must prove.
         rule: the row of the authorization matrix that decides who may (empty: the guard alone decides).
+        permission: what the caller's groups must allow in the tenant of the session, for example `users:read`; checked
+            after the guard and before anything of the request is decoded.
         body, query, reply: msgspec structs; `reply` None means raw bytes.
         or_replies: further shapes that a success may have.
         status: of success.
@@ -75,6 +77,7 @@ class Operation:
     tag: str
     guard: Guard = Guard.PUBLIC
     rule: str = ""
+    permission: str = ""
     body: type[Any] | None = None
     query: type[Any] | None = None
     reply: Any = None

@@ -6,6 +6,7 @@ Source: contracts/platform-api.md §4.1, §8; SECURITY §2 rows 15, 32.
 
 from __future__ import annotations
 
+from identry import tenancy
 from identry.authority import Actor, Situation, Wanted, refusal
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -219,6 +220,7 @@ class AcceptInvitation:
             company, is_new = await memberships.put_company(
                 tx, uuid7(self._clock), invitation.company_id, user.id, invitation.role, is_active=True, now=now
             )
+            await tenancy.follow(tx, self._clock, (invitation.company_id,), (user.id,))
             await self._audit_membership(tx, "company", company.role, is_new, invitation, user, origin)
         if invitation.business_unit_id is not None and (roles.unit is None or not roles.unit.is_active):
             unit, is_new = await memberships.put_business_unit(

@@ -24,6 +24,8 @@ TAGS: Mapping[str, str] = {
     "Keys": "The public keys that verify access tokens.",
     "Browser": "For single-page apps: snake_case, no success envelope, the refresh token in an HttpOnly cookie. "
     "Mounted where `API_PUBLIC_URL` and `APP_BASE_URL` are set.",
+    "Groups and permissions": "Under `/api/v1`: what the groups of a tenant may do, who is in them, and why.",
+    "Tenant users": "Under `/api/v1`: the people of a tenant, for its own administrators.",
     "Operations": "For load balancers and monitors.",
 }
 
