@@ -100,10 +100,10 @@ class Replies:
             signed_in = await signing_in
         except MfaRequired as waiting:
             told: Any = waiting.details
-            return Answer(MfaTicket(told["mfaToken"], list(told["methods"]), int(MFA_TICKET_TTL.total_seconds())))
+            return Answer(MfaTicket(told["mfaToken"], list(told["methods"]), int(MFA_TICKET_TTL.total_seconds())), 200)
         except MfaSetupRequired as waiting:
             told = waiting.details
-            return Answer(MfaSetupTicket(told["sessionToken"], int(MFA_TICKET_TTL.total_seconds())))
+            return Answer(MfaSetupTicket(told["sessionToken"], int(MFA_TICKET_TTL.total_seconds())), 200)
         return await self.session(signed_in.tokens, status=status)
 
     async def session(self, tokens: TokenPair, *, status: int | None = None) -> Answer:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from browser import API, Browser, assert_error, settle, signed_in, tenant
 from harness import PASSWORD, Harness, Servers, running
+from offers import Offer, offer
 from second_factor import secured
 
 from identry.core.ids import uuid7
@@ -263,3 +264,59 @@ async def test_check_method_is_limited(app: Harness) -> None:
 async def test_what_is_not_there_answers_in_the_words_of_the_surface(app: Harness) -> None:
     assert_error(await app.http.get(f"{API}/nothing"), 404, "not_found")
     assert_error(await app.http.get(f"{API}/login"), 405, "method_not_allowed")
+
+
+def joining(offered: Offer, **changes: str) -> dict[str, str]:
+    body = {"email": offered.email, "password": "a long enough one", "full_name": "Gil Guest"}
+    return {**body, "invitation_token": offered.token, **changes}
+
+
+async def test_whoever_was_invited_joins_and_is_signed_in_at_once(app: Harness) -> None:
+    offered, browser = await offer(app, role="MANAGER"), Browser(app)
+    reply = await browser.post("/register", joining(offered))
+    assert reply.status_code == 201, reply.text
+    assert reply.json()["user"]["tenant_id"] == str(offered.company)
+    assert (await browser.get("/me")).status_code == 200
+    assert (await browser.post("/refresh")).status_code == 200
+    assert_error(await Browser(app).post("/register", joining(offered)), 409, "invitation_used")
+
+
+async def test_an_invitation_of_another_address_is_none(app: Harness) -> None:
+    offered = await offer(app)
+    for changes in ({"email": "somebody-else@example.com"}, {"invitation_token": "nobody's"}):
+        assert_error(await Browser(app).post("/register", joining(offered, **changes)), 404, "not_found")
+    app.clock.advance(8 * 86400)
+    assert_error(await Browser(app).post("/register", joining(offered)), 410, "invitation_expired")
+
+
+async def test_an_account_joins_with_its_password_and_its_second_factor(app: Harness) -> None:
+    ada = await secured(app)
+    offered = await offer(app, ada.person.email)
+    assert_error(await Browser(app).post("/register", joining(offered)), 401, "invalid_credentials")
+    browser = Browser(app)
+    reply = await browser.post("/register", joining(offered, password=PASSWORD))
+    assert reply.status_code == 200
+    assert reply.json()["mfa_required"] is True
+    assert browser.cookie == ""
+
+
+async def test_invitations_go_to_allowed_domains_only_and_a_tenant_narrows_them(servers: Servers) -> None:
+    async with running(servers, AUTH_ALLOWED_EMAIL_DOMAINS="acme.com, *.acme.com") as app:
+        company = uuid4()
+        owner = await app.signed_in()
+        await app.join(owner, company, "OWNER")
+
+        async def invite(address: str) -> str:
+            reply = await app.http.post(
+                f"/internal/companies/{company}/invitations",
+                json={"email": address, "role": "MEMBER", "businessUnitId": None},
+                headers=owner.bearer,
+            )
+            return "created" if reply.status_code == 201 else reply.json()["error"]["code"]
+
+        assert await invite(f"{uuid4().hex}@acme.com") == "created"
+        assert await invite(f"{uuid4().hex}@example.com") == "email_domain_not_allowed"
+        narrow = "UPDATE tenants SET allowed_email_domains = '{desk.acme.com}' WHERE id = $1"
+        await app.db.execute(narrow, company)
+        assert await invite(f"{uuid4().hex}@acme.com") == "email_domain_not_allowed"
+        assert await invite(f"{uuid4().hex}@desk.acme.com") == "created"

@@ -7,6 +7,8 @@ from datetime import timedelta
 from identry.app.engines import BrowserEngines, Engines
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
+from identry.flows.accept_invitation import routes as accept_invitation
+from identry.flows.accept_invitation.service import AcceptInvitation
 from identry.flows.account import browser as account
 from identry.flows.check_method import routes as check_method
 from identry.flows.check_method.service import CheckMethod
@@ -104,6 +106,16 @@ def browser_rooms(
         e.marks,
         password_login=password_login,
     )
+    join = AcceptInvitation(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.new_passwords,
+        signin,
+        password_login=password_login,
+    )
     ways = CheckMethod(e.limiter, password_login=password_login, microsoft=settings.microsoft_login)
     return [
         *login.operations(password, replies),
@@ -118,6 +130,6 @@ def browser_rooms(
         *sessions.operations(OwnSessions(e.db, e.clock, e.audit, e.marks)),
         *password_change.operations(change),
         *password_reset.operations(reset),
-        *register.operations(sign_up),
+        *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
         *check_method.operations(ways),
     ]

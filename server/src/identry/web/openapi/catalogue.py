@@ -15,6 +15,8 @@ ADVICE = {
     "account_inactive": "Tell the person to ask staff. Do not retry.",
     "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
     "email_exists": "Offer sign-in and password reset instead.",
+    "invitation_expired": "Tell the person to ask for a new invitation.",
+    "invitation_used": "Offer sign-in instead.",
     "invalid_code": "Show the message; the person may try another code.",
     "invalid_credentials": "Show the message at the form.",
     "invalid_token": "Refresh once with the cookie, then show the sign-in page.",
