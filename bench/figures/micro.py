@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
+from uuid import uuid4
 
 import argon2
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,7 @@ from identry.core import jose
 from identry.core.clock import SystemClock
 from identry.core.kv import MemoryKV
 from identry.core.passwords import argon
+from identry.permissions import TenantAccess
 from identry_kit.jwtauth import Key, StaticKeys, Verifier
 
 _CLAIMS = {"iss": "bench", "aud": "bench", "sub": "s" * 36, "sid": "s" * 36, "type": "access", "exp": 1 << 33}
@@ -25,7 +27,7 @@ _CLAIMS = {"iss": "bench", "aud": "bench", "sub": "s" * 36, "sid": "s" * 36, "ty
 
 def measure(world: World) -> list[Row]:
     """Hashing, signing, verifying, counting."""
-    rows = [*_hashing(), *_signing(), *asyncio.run(_counting(world))]
+    rows = [*_hashing(), *_signing(), *asyncio.run(_permissions()), *asyncio.run(_counting(world))]
     for row in rows:
         print("  " + " | ".join(row.cells()), flush=True)
     return rows
@@ -76,6 +78,27 @@ def _signing() -> list[Row]:
         _micros("verify a token at first sight : the RSA-2048 verification in it", cold, raw_verify),
         _micros("verify a token that was seen before", seen, None),
     ]
+
+
+async def _permissions() -> list[Row]:
+    tenant_id, user_id = uuid4(), uuid4()
+    access = TenantAccess(_OneGroup(), SystemClock())
+    await access.of(tenant_id, user_id, 1)
+
+    def check() -> bool:
+        rights = access.known(tenant_id, user_id, 1)
+        return rights is not None and rights.allows("incidents:read")
+
+    assert check()
+    return [_micros("check a permission that is remembered (goal: 3 µs)", best(check, 20_000), None)]
+
+
+class _OneGroup:
+    """A database in which everybody is in one group."""
+
+    async def fetch(self, *_: object) -> list[tuple[object, ...]]:
+        """The columns of a group."""
+        return [(uuid4(), uuid4(), "Desk", "", ["incidents:*", "users:read", "rbac:read"], False, None, None)]
 
 
 async def _counting(world: World) -> list[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from harness import Harness
 
 from identry.authority import FIELD_ROWS, MATRIX
+from identry.permissions import CATALOGUE
 from identry.web.operations import Guard
 
 GUARD_ALONE = {
@@ -30,9 +31,17 @@ async def test_every_guarded_route_names_a_row_or_a_reason(app: Harness) -> None
         for operation in app.app.operations
         if operation.guard not in {Guard.PUBLIC, Guard.MACHINE}
         and not operation.rule
+        and not operation.permission
         and (operation.method, operation.path) not in GUARD_ALONE
     ]
-    assert silent == [], "give each a `rule`, or a reason in GUARD_ALONE"
+    assert silent == [], "give each a `rule`, a `permission`, or a reason in GUARD_ALONE"
+
+
+async def test_every_permission_is_one_of_the_catalogue_and_needs_a_tenant(app: Harness) -> None:
+    for operation in app.app.operations:
+        if operation.permission:
+            assert operation.permission in CATALOGUE, operation.path
+            assert operation.guard is Guard.BROWSER, f"{operation.path}: a permission needs the tenant of a session"
 
 
 async def test_every_rule_is_a_row_and_proves_who_is_calling(app: Harness) -> None:

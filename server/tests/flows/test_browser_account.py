@@ -13,7 +13,7 @@ from second_factor import secured
 
 from identry.core.ids import uuid7
 from identry.core.limits import CHECK_METHOD, PASSWORD_CHANGE
-from identry.records import groups
+from identry.records import groups, tenants
 from identry.records.groups import Group
 
 NEW = "another horse, another battery"
@@ -320,3 +320,18 @@ async def test_invitations_go_to_allowed_domains_only_and_a_tenant_narrows_them(
         await app.db.execute(narrow, company)
         assert await invite(f"{uuid4().hex}@acme.com") == "email_domain_not_allowed"
         assert await invite(f"{uuid4().hex}@desk.acme.com") == "created"
+
+
+async def test_a_browsers_token_opens_what_the_groups_of_its_tenant_allow(app: Harness) -> None:
+    person, home = await app.make_user(), await tenant(app)
+    browser = await signed_in(app, person, home)
+    path = "/api/v1/rbac/permissions"
+    headers = {"Authorization": f"Bearer {browser.access_token}"}
+    refused = await app.http.get(path, headers=headers)
+    assert_error(refused, 403, "permission_denied")
+    assert refused.json()["error"]["details"]["required"] == "rbac:read"
+    await a_group(app, home, person.id, "Readers", "rbac:read")
+    await tenants.touch(app.db, home)
+    assert (await app.http.get(path, headers=headers)).status_code == 200
+    await app.db.execute("UPDATE tenant_members SET is_active = false WHERE user_id = $1", person.id)
+    assert_error(await app.http.get(path, headers=headers), 401, "token_revoked")

@@ -24,14 +24,14 @@ class TenantAccess:
     def __init__(self, db: Executor, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        self._known: dict[UUID, dict[UUID, tuple[float, int | None, Rights]]] = {}
+        self._known: dict[int, dict[int, tuple[float, int | None, Rights]]] = {}
         self._count = 0
         self._writes = 0
 
     def known(self, tenant_id: UUID, user_id: UUID, version: int | None = None) -> Rights | None:
         """What is remembered and still counts, or None. No I/O."""
-        people = self._known.get(tenant_id)
-        entry = people.get(user_id) if people is not None else None
+        people = self._known.get(tenant_id.int)  # an int is hashed and compared in C, a UUID is not
+        entry = people.get(user_id.int) if people is not None else None
         if entry is None or entry[0] <= self._clock.timestamp():
             return None
         return entry[2] if version is None or entry[1] == version else None
@@ -52,15 +52,15 @@ class TenantAccess:
     def forget(self, tenant_id: UUID) -> None:
         """Drop what is remembered of a tenant; called after each commit that changed who may do what in it."""
         self._writes += 1
-        self._count -= len(self._known.pop(tenant_id, ()))
+        self._count -= len(self._known.pop(tenant_id.int, ()))
 
     def _remember(self, tenant_id: UUID, user_id: UUID, version: int | None, rights: Rights) -> None:
         if self._count >= _MOST:
             self._known.clear()
             self._count = 0
-        people = self._known.setdefault(tenant_id, {})
-        self._count += user_id not in people
-        people[user_id] = (self._clock.timestamp() + TTL, version, rights)
+        people = self._known.setdefault(tenant_id.int, {})
+        self._count += user_id.int not in people
+        people[user_id.int] = (self._clock.timestamp() + TTL, version, rights)
 
 
 async def current(db: Executor, tenant_id: UUID, user_id: UUID) -> Rights:
