@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tenants import Tenant
 
@@ -181,3 +181,29 @@ async def test_the_first_company_membership_makes_the_tenant(tenant: Tenant) -> 
         await app.http.post(f"/internal/companies/{company_id}/memberships", json=body, headers=staff.bearer)
     assert (await found.ask("GET", "/users", by=owner))[0] == 401
     assert await tenants.home_of(app.db, owner.id) is None
+
+
+async def test_company_memberships_and_groups_written_at_once_never_wait_for_each_other(tenant: Tenant) -> None:
+    staff = await tenant.app.signed_in(global_role="PLATFORM_ADMIN")
+    people = [await tenant.person() for _ in range(4)]
+    group = await tenant.group("incidents:read")
+
+    async def company(user_id: UUID, role: str) -> int:
+        reply = await tenant.app.http.post(
+            f"/internal/companies/{tenant.id}/memberships",
+            json={"userId": str(user_id), "role": role},
+            headers=staff.bearer,
+        )
+        return reply.status_code
+
+    async def groups_of(user_id: UUID, *group_ids: UUID) -> int:
+        body = {"group_ids": [str(group_id) for group_id in group_ids]}
+        return (await tenant.ask("PUT", f"/users/{user_id}/groups", body))[0]
+
+    for role in ("MEMBER", "MANAGER", "VIEWER"):
+        answers = await asyncio.gather(
+            *(company(person.id, role) for person in people),
+            *(groups_of(person.id, group.id) for person in people),
+            *(groups_of(person.id) for person in reversed(people)),
+        )
+        assert set(answers) <= {200, 201}
