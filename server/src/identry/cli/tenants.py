@@ -57,6 +57,8 @@ def explain(user: str, permission: str, tenant: str | None) -> int:
         plans = BuiltInPlans(db, Catalogue.load(settings.entitlements_file))
         answer = await Explain(db, plans, settings.auth_policy)(place.id, found.id, key)
         _print(found.email, place.slug, answer)
+        if settings.core_url:
+            complain("CORE_URL is set: Core tells what a company owns, not the built-in plan of the line `entitlement`")
         return 0 if answer.allowed else 2
 
     return _with_database(ask)
