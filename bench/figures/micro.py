@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
+from uuid import uuid4
 
 import argon2
 from cryptography.hazmat.primitives import hashes
@@ -18,13 +19,14 @@ from identry.core import jose
 from identry.core.clock import SystemClock
 from identry.core.kv import MemoryKV
 from identry.core.passwords import argon
+from identry.permissions import TenantAccess
 
 _CLAIMS = {"iss": "bench", "aud": "bench", "sub": "s" * 36, "sid": "s" * 36, "type": "access", "exp": 1 << 33}
 
 
 def measure(world: World) -> list[Row]:
-    """Hashing, signing, counting. Verifying is among the kit's figures."""
-    rows = [*_hashing(), *_signing(), *asyncio.run(_counting(world))]
+    """Hashing, signing, permissions, counting. Verifying is among the kit's figures."""
+    rows = [*_hashing(), *_signing(), *asyncio.run(_permissions()), *asyncio.run(_counting(world))]
     for row in rows:
         print("  " + " | ".join(row.cells()), flush=True)
     return rows
@@ -64,6 +66,27 @@ def _signing() -> list[Row]:
     sign = best(lambda: private.sign(_CLAIMS), 100)
     raw_sign = best(lambda: raw.sign(b"x" * 400, padding.PKCS1v15(), hashes.SHA256()), 100)
     return [_micros("sign an access token : the RSA-2048 signature in it", sign, raw_sign)]
+
+
+async def _permissions() -> list[Row]:
+    tenant_id, user_id = uuid4(), uuid4()
+    access = TenantAccess(_OneGroup(), SystemClock())
+    await access.of(tenant_id, user_id, 1)
+
+    def check() -> bool:
+        rights = access.known(tenant_id, user_id, 1)
+        return rights is not None and rights.allows("incidents:read")
+
+    assert check()
+    return [_micros("check a permission that is remembered (goal: 3 µs)", best(check, 20_000), None)]
+
+
+class _OneGroup:
+    """A database in which everybody is in one group."""
+
+    async def fetch(self, *_: object) -> list[tuple[object, ...]]:
+        """The columns of a group."""
+        return [(uuid4(), uuid4(), "Desk", "", ["incidents:*", "users:read", "rbac:read"], False, None, None)]
 
 
 async def _counting(world: World) -> list[Row]:

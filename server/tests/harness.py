@@ -17,12 +17,14 @@ from conformance import Conformance
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from identry import tenancy
 from identry.app import Application
 from identry.core.clock import MovableClock
 from identry.core.ids import uuid7
 from identry.records import memberships, users
 from identry.records.users import User
 from identry.settings import load
+from identry.web.endpoint import GuardCheck
 
 PASSWORD = "correct horse battery staple"
 
@@ -130,6 +132,7 @@ class Harness:
         await memberships.put_company(
             self.db, uuid7(self.clock), company_id, person.id, role, is_active=is_active, now=now
         )
+        await tenancy.follow(self.db, self.clock, (company_id,), (person.id,))
 
     async def join_unit(
         self, person: Person, company_id: UUID, unit_id: UUID, role: str, *, is_active: bool = True
@@ -190,17 +193,22 @@ BASE_ENV = {
     "TRUSTED_PROXY_CIDRS": "127.0.0.0/8",
     "FRONTEND_URL": "https://app.example.com",
     "PUBLIC_REGISTRATION_ENABLED": "true",
+    "API_PUBLIC_URL": "https://auth.example.com",
+    "APP_BASE_URL": "https://app.example.com",
+    "ALLOW_ORIGINS": "https://cloud.example.com,http://localhost:5173",
 }
 
 
 @asynccontextmanager
-async def running(servers: Servers, *, redis: bool = True, **env: str) -> AsyncIterator[Harness]:
+async def running(
+    servers: Servers, *, redis: bool = True, browser: GuardCheck | None = None, **env: str
+) -> AsyncIterator[Harness]:
     """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin."""
     environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
     clock = MovableClock()
-    app = Application(load(environment), clock)
+    app = Application(load(environment), clock, browser)
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -49,6 +49,18 @@ CONTRACT = {
     "INVITATION_TTL": ("invitation_ttl", timedelta(hours=168)),
     "PASSWORD_RESET_TTL": ("password_reset_ttl", timedelta(minutes=60)),
     "SHUTDOWN_GRACE": ("shutdown_grace", timedelta(seconds=10)),
+    "ACCESS_TOKEN_EXPIRE_MINUTES": ("access_token_expire_minutes", 60),
+    "REFRESH_TOKEN_EXPIRE_DAYS": ("refresh_token_expire_days", 7),
+    "MFA_ISSUER": ("mfa_issuer", "MonozuCloud"),
+    "AUTH_POLICY": ("auth_policy", "standard"),
+    "AUTH_ALLOWED_EMAIL_DOMAINS": ("auth_allowed_email_domains", ()),
+    "ALLOW_ORIGINS": ("allow_origins", ()),
+    "REFRESH_COOKIE_SAMESITE": ("refresh_cookie_samesite", "strict"),
+    "MS_CLIENT_ID": ("ms_client_id", ""),
+    "API_PUBLIC_URL": ("api_public_url", ""),
+    "APP_BASE_URL": ("app_base_url", ""),
+    "MFA_REQUIRED": ("mfa_required", False),
+    "BROWSER_TOKEN_ALG": ("browser_token_alg", "RS256"),
 }
 
 
@@ -71,7 +83,10 @@ def test_every_variable_of_the_contract_is_documented() -> None:
         MIGRATIONS_PATH ARGON2_TIME ARGON2_MEMORY ARGON2_THREADS ARGON2_KEYLEN RATE_LIMIT_FAIL_CLOSED_LOGIN
         EXPOSE_PASSWORD_RESET_TOKEN EMAIL_ENABLED FRONTEND_URL SES_AWS_REGION SES_AWS_ACCESS_KEY_ID
         SES_AWS_SECRET_ACCESS_KEY EMAIL_FROM EMAIL_APP_NAME EMAIL_LOGO_URL AUTH_INTERNAL_API_KEY CORE_URL REFRESH_GRACE
-        TRUSTED_PROXY_CIDRS JWT_SECRET"""
+        TRUSTED_PROXY_CIDRS JWT_SECRET
+        SECRET_KEY ACCESS_TOKEN_EXPIRE_MINUTES REFRESH_TOKEN_EXPIRE_DAYS MFA_ISSUER AUTH_POLICY
+        AUTH_ALLOWED_EMAIL_DOMAINS ALLOW_ORIGINS REFRESH_COOKIE_SAMESITE MS_CLIENT_ID MS_CLIENT_SECRET API_PUBLIC_URL
+        APP_BASE_URL MFA_REQUIRED TOTP_ENCRYPTION_KEY BROWSER_TOKEN_ALG"""
     page, template = settings.configuration_markdown(), settings.env_template()
     for name in contract.split():
         assert f"| `{name}` |" in page

@@ -35,6 +35,8 @@ def full_table() -> list[Operation]:
         "JWT_SIGNING_KEY_PEM": jose.generate().private_pem(),
         "SECRET_KEY": "of no use: no secret is made " + "x" * 32,
         "INTERNAL_API_KEY": "of-no-use-" + "x" * 32,
+        "API_PUBLIC_URL": "https://auth.example.com",
+        "APP_BASE_URL": "https://app.example.com",
         "PUBLIC_REGISTRATION_ENABLED": "true",
         "SMTP_URL": "smtp://localhost:25",
         "EMAIL_FROM": "identry@example.com",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 
@@ -17,11 +18,12 @@ from identry.core.ids import uuid7
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
 from identry.records import audit as audit_log
-from identry.records import one_time_tokens, users
+from identry.records import one_time_tokens, seats, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
+from identry.records.seats import Place
 from identry.records.users import ApprovalStatus, User
-from identry.tokens import Grant, RefreshTokens, TokenMint, TokenPair
+from identry.tokens import Grant, Mint, RefreshTokens, Seat, TokenPair
 from identry_kit.apierror import Forbidden, Unauthorized
 from identry_kit.context import annotate
 
@@ -65,18 +67,41 @@ class MfaRequired(Forbidden):
     example_details = {"mfaToken": "Zk3v0Qy…", "methods": ["totp", "recovery_code"]}  # noqa: RUF012 - never written to
 
 
+class EmailDomainNotAllowed(Forbidden):
+    """403: `AUTH_ALLOWED_EMAIL_DOMAINS` does not name the address's domain."""
+
+    code = "email_domain_not_allowed"
+    message = "addresses of this domain are not allowed here"
+
+
+class MfaSetupRequired(Forbidden):
+    """403: a second factor is demanded, and the account has none yet; it is set up in the browser's sign-in."""
+
+    code = "mfa_setup_required"
+    message = "set up a second factor first"
+
+
+class TenantInactive(Forbidden):
+    """403: the account belongs to no tenant that is active."""
+
+    code = "tenant_inactive"
+    message = "this account belongs to no active tenant"
+
+
 class CredentialsChanged(Unauthorized):
     """401: password, role or state of the account changed while this sign-in was under way."""
 
+    browser_code = "invalid_credentials"
     message = "invalid email or password"
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session was made: its tokens, and the user as signed in."""
+    """A session was made: its tokens, the user as signed in, and the tenant it belongs to."""
 
     tokens: TokenPair
     user: User
+    tenant_id: UUID | None = None
 
 
 def gate(user: User) -> None:
@@ -100,11 +125,14 @@ _OPEN_SESSION = f"""
         UPDATE users SET last_login_at = $2
         WHERE id = $3 AND is_active AND approval_status = 'APPROVED' AND token_version = $4
           AND (NOT mfa_enabled OR 'mfa' = ANY ($6::text[]))
+          AND ($23::uuid IS NULL OR EXISTS (
+              SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+              WHERE tm.tenant_id = $23 AND tm.user_id = $3 AND tm.is_active AND t.is_active))
         RETURNING id
     ), opened AS (
         INSERT INTO sessions (id, user_id, created_at, expires_at, auth_time, amr, token_version,
-                              refresh_token_hash, ip, user_agent)
-        SELECT $1, allowed.id, $2, $5, $2, $6, $4, $7, $8, $9 FROM allowed RETURNING id
+                              refresh_token_hash, ip, user_agent, tenant_id)
+        SELECT $1, allowed.id, $2, $5, $2, $6, $4, $7, $8, $9, $23 FROM allowed RETURNING id
     ), logged AS (
         {audit_log.INSERT}
         SELECT $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 FROM opened RETURNING id
@@ -113,34 +141,52 @@ _OPEN_SESSION = f"""
 """  # noqa: S608 - constant column names
 
 
-class SignIn:
-    """Turns a proven identity into a session.
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What differs between the ways in.
 
-    Args:
-        db, clock, audit: as everywhere.
-        mint: signs access tokens.
-        refresh_tokens: makes the first refresh token.
-        session_ttl: the horizon of a new session (`REFRESH_TOKEN_TTL`).
+    Attributes:
+        mint: signs its access tokens.
+        refresh_tokens: makes its refresh tokens.
+        session_ttl: the horizon of a new session.
+        ticket: what opens the second step.
+        seated: whether a session belongs to a tenant.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        clock: Clock,
-        audit: Audit,
-        mint: TokenMint,
-        refresh_tokens: RefreshTokens,
-        session_ttl: timedelta,
-    ) -> None:
+    mint: Mint
+    refresh_tokens: RefreshTokens
+    session_ttl: timedelta
+    ticket: Purpose = Purpose.MFA_TICKET
+    seated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the deployment asks of every sign-in; a tenant may ask for more, never for less.
+
+    Attributes:
+        password_login: False under `AUTH_POLICY=restricted`.
+        mfa: `MFA_REQUIRED`.
+        plan: of tenants that bought nothing.
+    """
+
+    password_login: bool = True
+    mfa: bool = False
+    plan: str = ""
+
+
+class SignIn:
+    """Turns a proven identity into a session of one surface."""
+
+    def __init__(self, db: Database, clock: Clock, audit: Audit, surface: Surface, demands: Demands) -> None:
         self._db = db
         self._clock = clock
         self._audit = audit
-        self._mint = mint
-        self._refresh_tokens = refresh_tokens
-        self._session_ttl = session_ttl
+        self._surface = surface
+        self._demands = demands
 
     async def complete(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
-        """Gates, then either a ticket for the second factor or a session with its tokens.
+        """Gates and policy, then either a ticket for the second factor or a session with its tokens.
 
         Args:
             user: whose identity was proven, as read before the proof.
@@ -148,15 +194,40 @@ class SignIn:
             origin: the request.
 
         Raises:
-            RegistrationRejected, PendingApproval, AccountInactive: a gate is closed (audited as blocked).
+            RegistrationRejected, PendingApproval, AccountInactive, TenantInactive: a gate is closed (audited).
+            PasswordLoginDisabled: deployment or tenant want single sign-on.
             MfaRequired: with `details.mfaToken`, when the user has a second factor and `amr` lacks `mfa`.
+            MfaSetupRequired: deployment or tenant demand a second factor, and the user has none.
             CredentialsChanged: the account changed since the proof.
         """
         await self.admit(user, origin)
-        if user.mfa_enabled and "mfa" not in amr:
-            annotate(sign_in="mfa_required")
-            raise await self._challenge(user, amr, origin)
-        return await self._open_session(user, amr, origin)
+        places = await seats.of_user(self._db, user.id)
+        seat = await self._seat(user, places, origin)
+        # A session of a tenant obeys that tenant; one of the platform reaches all of the user's, so it obeys them all.
+        obeyed = [place for place in (places[:1] if self._surface.seated else places) if place.open]
+        if "pwd" in amr and not self._password_may(obeyed):
+            await self._audit_blocked(user, PasswordLoginDisabled.code, origin)
+            raise PasswordLoginDisabled
+        if "mfa" not in amr:
+            if user.mfa_enabled:
+                annotate(sign_in="mfa_required")
+                raise await self._challenge(user, amr, origin)
+            if self._demands.mfa or any(place.mfa_required for place in obeyed):
+                annotate(sign_in="mfa_setup_required")
+                raise await self._demand_setup(user, amr, origin)
+        return await self._open_session(user, amr, seat, origin)
+
+    async def _seat(self, user: User, places: list[Place], origin: Origin) -> Seat | None:
+        if not self._surface.seated:
+            return None
+        if not places or not places[0].open:
+            await self._audit_blocked(user, TenantInactive.code, origin)
+            raise TenantInactive
+        home = places[0]
+        return Seat(home.tenant_id, home.role, home.plan or self._demands.plan)
+
+    def _password_may(self, obeyed: list[Place]) -> bool:
+        return self._demands.password_login and all(place.auth_policy != "restricted" for place in obeyed)
 
     async def admit(self, user: User, origin: Origin) -> None:
         """The gates alone, for a flow that has something to do between the proof and `complete`.
@@ -183,11 +254,23 @@ class SignIn:
         )
 
     async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaRequired:
+        ticket = await self._issue(self._surface.ticket, user, amr, "auth.mfa.challenged", origin)
+        return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
+
+    async def _demand_setup(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaSetupRequired:
+        """On the browser surface with a ticket that opens the set-up and nothing else; elsewhere it is a plain no."""
+        if not self._surface.seated:
+            await self._audit_blocked(user, MfaSetupRequired.code, origin)
+            return MfaSetupRequired()
+        ticket = await self._issue(Purpose.MFA_SETUP, user, amr, "auth.mfa.setup_demanded", origin)
+        return MfaSetupRequired(details={"sessionToken": ticket})
+
+    async def _issue(self, purpose: Purpose, user: User, amr: tuple[str, ...], event: str, origin: Origin) -> str:
         ticket, now = new_token(), self._clock.now()
         async with self._db.transaction() as tx:
             await one_time_tokens.issue(
                 tx,
-                Purpose.MFA_TICKET,
+                purpose,
                 user.id,
                 token_hash(ticket),
                 now=now,
@@ -195,20 +278,28 @@ class SignIn:
                 attempts=MFA_TICKET_ATTEMPTS,
                 data=msgspec.json.encode({"amr": amr, "tokenVersion": user.token_version}).decode(),
             )
-            await self._audit.record(tx, "auth.mfa.challenged", origin, actor=user.id, target=user.id)
-        return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
+            await self._audit.record(tx, event, origin, actor=user.id, target=user.id)
+        return ticket
 
-    async def _open_session(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
+    async def _open_session(self, user: User, amr: tuple[str, ...], seat: Seat | None, origin: Origin) -> SignedIn:
         session_id, now = uuid7(self._clock), self._clock.now()
-        refresh_token = self._refresh_tokens.new(session_id)
+        refresh_token = self._surface.refresh_tokens.new(session_id)
         grant = Grant(
-            session_id, user.id, user.global_role, user.token_version, list(amr), now, now + self._session_ttl
+            session_id,
+            user.id,
+            user.global_role,
+            user.token_version,
+            list(amr),
+            now,
+            now + self._surface.session_ttl,
+            seat,
         )
         event = self._audit.row(
             "auth.login.succeeded",
             origin,
             actor=user.id,
             target=user.id,
+            company_id=seat.tenant_id if seat else None,
             session_id=session_id,
             details={"amr": grant.amr},
         )
@@ -224,11 +315,16 @@ class SignIn:
             origin.ip,
             origin.user_agent,
             *event,
+            seat.tenant_id if seat else None,
         )
         if not opened:
             return await self._refuse_changed(user, origin)
         annotate(sign_in="succeeded")
-        return SignedIn(self._mint.pair(grant, refresh_token.raw), replace(user, last_login_at=now))
+        return SignedIn(
+            self._surface.mint.pair(grant, refresh_token.raw),
+            replace(user, last_login_at=now),
+            seat.tenant_id if seat else None,
+        )
 
     async def _refuse_changed(self, user: User, origin: Origin) -> SignedIn:
         """Say what happened to the account since it was read; the proof that was given counts no more."""

@@ -11,9 +11,10 @@ import hashlib
 import hmac
 import secrets
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,13 @@ from identry.core.clock import Clock
 from identry.core.ids import uuid7
 from identry.core.jose import PrivateKey
 from identry.core.secrets import RootSecret, Sealer
+
+
+class Signer(Protocol):
+    """A key that signs claims: a private key of the ring, or a shared secret."""
+
+    def sign(self, claims: Mapping[str, Any], typ: str = "JWT") -> str:
+        """The claims as a compact JWS."""
 
 
 class TokenPair(msgspec.Struct, rename="camel", frozen=True):
@@ -36,8 +44,23 @@ class TokenPair(msgspec.Struct, rename="camel", frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Where in a tenant a session's user sits.
+
+    Attributes:
+        tenant_id: the tenant.
+        role: the user's role in it.
+        plan: what the tenant bought.
+    """
+
+    tenant_id: UUID
+    role: str
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
-    """A session as far as its tokens are concerned."""
+    """A session as far as its tokens are concerned; `seat` is None on the platform surface."""
 
     session_id: UUID
     user_id: UUID
@@ -46,6 +69,25 @@ class Grant:
     amr: list[str]
     auth_time: datetime
     expires_at: datetime
+    seat: Seat | None = None
+
+
+class Mint(Protocol):
+    """Whoever makes the tokens of a surface."""
+
+    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
+        """Access token and refresh token of a session as one reply."""
+
+
+def _pair(grant: Grant, access_token: str, access_ttl: int, refresh_token: str, clock: Clock) -> TokenPair:
+    horizon = int(grant.expires_at.timestamp() - clock.timestamp())
+    return TokenPair(
+        access_token=access_token,
+        expires_in=access_ttl,
+        refresh_token=refresh_token,
+        refresh_expires_in=max(horizon, 0),
+        session_id=grant.session_id,
+    )
 
 
 class TokenMint:
@@ -91,14 +133,62 @@ class TokenMint:
 
     def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
         """Access token and refresh token of a session as one reply."""
-        horizon = int(grant.expires_at.timestamp() - self._clock.timestamp())
-        return TokenPair(
-            access_token=self.access_token(grant),
-            expires_in=self._access_ttl,
-            refresh_token=refresh_token,
-            refresh_expires_in=max(horizon, 0),
-            session_id=grant.session_id,
+        return _pair(grant, self.access_token(grant), self._access_ttl, refresh_token, self._clock)
+
+
+class BrowserMint:
+    """Signs the tokens of the browser surface (contracts/browser-api.md §3). They hold no permissions.
+
+    Args:
+        signer: gives the key that signs now.
+        issuer: `API_PUBLIC_URL`.
+        audience: the origin of `APP_BASE_URL`.
+        access_ttl: lifetime of an access token.
+        clock: the time.
+    """
+
+    def __init__(
+        self, signer: Callable[[], Signer], *, issuer: str, audience: str, access_ttl: timedelta, clock: Clock
+    ) -> None:
+        self._signer = signer
+        self._issuer = issuer
+        self._audience = audience
+        self._access_ttl = int(access_ttl.total_seconds())
+        self._clock = clock
+
+    def access_token(self, grant: Grant) -> str:
+        """A signed access token for the grant, which has a seat.
+
+        Raises:
+            ValueError: the grant is of another surface.
+        """
+        if grant.seat is None:
+            raise ValueError("a browser's token belongs to a tenant")
+        now = int(self._clock.timestamp())
+        return self._signer().sign(
+            {
+                "iss": self._issuer,
+                "aud": self._audience,
+                "sub": str(grant.user_id),
+                "user_id": str(grant.user_id),
+                "tenant_id": str(grant.seat.tenant_id),
+                "sid": str(grant.session_id),
+                "jti": str(uuid7(self._clock)),
+                "iat": now,
+                "nbf": now,
+                "exp": now + self._access_ttl,
+                "type": "access",
+                "token_version": grant.token_version,
+                "role": grant.seat.role,
+                "plan": grant.seat.plan,
+                "amr": grant.amr,
+                "auth_time": int(grant.auth_time.timestamp()),
+            }
         )
+
+    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
+        """Access token and refresh token of a session as one reply."""
+        return _pair(grant, self.access_token(grant), self._access_ttl, refresh_token, self._clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +221,12 @@ class RefreshTokens:
 
     The tag (HMAC-SHA256 under a derived key) lets a replayed old link be told from noise without keeping a row for
     every link: only a token that we issued can end its family as "reused", a guess cannot (RFC 9700 §4.14).
+
+    The key of the tag differs by surface, so a token of one is none of the other's.
     """
 
-    def __init__(self, root: RootSecret) -> None:
-        self._key = root.derive("refresh-token-tag")
+    def __init__(self, root: RootSecret, surface: str = "") -> None:
+        self._key = root.derive("refresh-token-tag" + (f"/{surface}" if surface else ""))
 
     def new(self, session_id: UUID, generation: int = 0) -> RefreshToken:
         """A fresh link of a session's chain."""

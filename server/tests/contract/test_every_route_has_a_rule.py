@@ -8,12 +8,19 @@ from __future__ import annotations
 from harness import Harness
 
 from identry.authority import FIELD_ROWS, MATRIX
+from identry.permissions import CATALOGUE
 from identry.web.operations import Guard
 
 GUARD_ALONE = {
     ("GET", "/auth/me"): "shows the caller to the caller",
     ("GET", "/auth/me/access"): "shows the caller's own access to the caller",
     ("POST", "/auth/logout-all"): "ends the caller's own sessions",
+    ("GET", "/api/v1/auth/me"): "shows the caller to the caller",
+    ("GET", "/api/v1/auth/sessions"): "shows the caller's own sessions",
+    ("DELETE", "/api/v1/auth/sessions/{id:uuid}"): "ends a session of the caller's own",
+    ("POST", "/api/v1/auth/password/change"): "changes the caller's own password, on proof of the current one",
+    ("POST", "/api/v1/auth/refresh"): "the cookie is the caller's session",
+    ("POST", "/api/v1/auth/logout"): "ends the session of the caller's own cookie or token",
 }
 """Routes for whoever is signed in: they reach nothing but the caller's own."""
 
@@ -24,9 +31,17 @@ async def test_every_guarded_route_names_a_row_or_a_reason(app: Harness) -> None
         for operation in app.app.operations
         if operation.guard not in {Guard.PUBLIC, Guard.MACHINE}
         and not operation.rule
+        and not operation.permission
         and (operation.method, operation.path) not in GUARD_ALONE
     ]
-    assert silent == [], "give each a `rule`, or a reason in GUARD_ALONE"
+    assert silent == [], "give each a `rule`, a `permission`, or a reason in GUARD_ALONE"
+
+
+async def test_every_permission_is_one_of_the_catalogue_and_needs_a_tenant(app: Harness) -> None:
+    for operation in app.app.operations:
+        if operation.permission:
+            assert operation.permission in CATALOGUE, operation.path
+            assert operation.guard is Guard.BROWSER, f"{operation.path}: a permission needs the tenant of a session"
 
 
 async def test_every_rule_is_a_row_and_proves_who_is_calling(app: Harness) -> None:

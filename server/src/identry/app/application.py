@@ -10,7 +10,7 @@ import structlog
 
 from identry import __version__
 from identry.app.chores import chores
-from identry.app.engines import make_engines
+from identry.app.engines import Engines, make_engines
 from identry.app.rooms import rooms
 from identry.core import observability, partitions
 from identry.core.address import TrustedProxies
@@ -19,15 +19,21 @@ from identry.core.janitor import Janitor
 from identry.core.turns import Unavailable
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
+from identry.web.browser_guard import BrowserBearer
+from identry.web.call import Call
+from identry.web.cors import Cors
 from identry.web.endpoint import Endpoint, GuardCheck
 from identry.web.errors import render
 from identry.web.guards import Bearer, MachineKey
-from identry.web.operations import Guard
+from identry.web.operations import Guard, Operation
+from identry.web.origin_check import OriginCheck, origin_of
 from identry.web.origins import origin_reader
+from identry.web.permitted import permitted
 from identry.web.router import Router
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, Receive, Scope, Send
 from identry_kit.httpware import standard_stack
+from identry_kit.jwtauth import MissingToken
 
 log = structlog.get_logger("identry.app")
 
@@ -42,9 +48,12 @@ class Application:
         settings: what it was built from.
         engines: what its services use.
         operations: every row of the API that this configuration mounts.
+
+    Args:
+        browser: instead of the guard of the browser surface, for tests.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, browser: GuardCheck | None = None) -> None:
         self.settings = settings
         self.engines = e = make_engines(settings, clock or SystemClock())
         self._draining = False
@@ -53,25 +62,27 @@ class Application:
         )
         self.janitor = Janitor(e.db, chores(settings, e))
         self.operations = rooms(settings, e, self._figures, lambda: self._draining)
-        bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
-        guards: dict[Guard, GuardCheck | None] = {
-            Guard.PUBLIC: None,
-            Guard.TOKEN: bearer.token,
-            Guard.BEARER: bearer.session,
-            Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
-        }
-        origin_of = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
-        router: Any = Router(Endpoint(operation, guards[operation.guard], origin_of) for operation in self.operations)
+        guards = _guards(settings, e, browser)
+
+        def check_of(operation: Operation) -> GuardCheck | None:
+            check = guards[operation.guard]
+            return permitted(operation, check, e.tenant_access) if operation.permission and check else check
+
+        read_origin = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
+        router: Any = Router(Endpoint(operation, check_of(operation), read_origin) for operation in self.operations)
         self._access_log = observability.AccessLog(
             e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
         )
-        self._http: ASGIApp = standard_stack(
-            e.tracing.requests(router) if e.tracing else router,
+        cors = Cors(settings.allow_origins)
+        served = cors.preflights(router) if e.browser else router
+        stack = standard_stack(
+            e.tracing.requests(served) if e.tracing else served,
             sink=self._access_log,
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
             on_error=render,
         )
+        self._http: ASGIApp = cors.answers(stack) if e.browser else stack
 
     def drain(self) -> None:
         """Get ready to stop: `/ready` says 503 from now on, and every answer asks its connection to close."""
@@ -134,6 +145,28 @@ class Application:
         if self.settings.metrics_dir is not None:
             self._figures.start(self.settings.metrics_dir)
             stack.push_async_callback(self._figures.stop)
+
+
+def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[Guard, GuardCheck | None]:
+    """What each guard of the table asks."""
+    bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
+    if browser is None and e.browser is not None:
+        browser = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock).session
+    own = [origin_of(url) for url in (settings.browser_api_url, settings.browser_app_url) if url]
+    pages = OriginCheck(own, settings.allow_origins, absent=settings.refresh_cookie_samesite == "strict")
+    return {
+        Guard.PUBLIC: None,
+        Guard.TOKEN: bearer.token,
+        Guard.BEARER: bearer.session,
+        Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
+        Guard.BROWSER: browser or _nobody,
+        Guard.COOKIE: pages.check,
+    }
+
+
+async def _nobody(_: Call) -> None:
+    """Let nobody in."""
+    raise MissingToken
 
 
 async def _refuse(send: Send) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,14 +21,18 @@ from identry.core.new_passwords import NewPasswords
 from identry.core.outbound import JsonClient
 from identry.core.passwords import Argon2Params, Passwords
 from identry.core.recovery_codes import RecoveryCodes
-from identry.core.secrets import RootSecret, root_secret
+from identry.core.secrets import RootSecret, Sealer, root_secret
+from identry.core.shared_secret import SharedSecret, SharedSecretVerifier
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
 from identry.flows.rotate_keys.service import SigningKeys
+from identry.permissions import TenantAccess
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
 from identry.settings import Settings
-from identry.tokens import RefreshTokens, TokenMint
+from identry.tokens import BrowserMint, RefreshTokens, Signer, TokenMint
+from identry.web.browser_guard import TokenVerifier
+from identry.web.origin_check import origin_of
 from identry_kit.jwtauth import Verifier
 
 if TYPE_CHECKING:
@@ -35,6 +41,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger("identry.app")
 
 _LEEWAY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserEngines:
+    """What the browser surface has for itself; there where `/api/v1` is served."""
+
+    verifier: TokenVerifier
+    mint: BrowserMint
+    refresh_tokens: RefreshTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,9 @@ class Engines:
     verifier: Verifier
     mint: TokenMint
     refresh_tokens: RefreshTokens
+    browser: BrowserEngines | None
+    default_plan: str
+    tenant_access: TenantAccess
     requests: RequestMetrics
     tracing: Tracing | None
 
@@ -95,7 +113,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         if settings.finance_database_url
         else None,
         kv=kv,
-        marks=RevocationMarks(kv, clock, ttl=settings.access_token_ttl.total_seconds()),
+        marks=RevocationMarks(kv, clock, ttl=_longest_access_token(settings).total_seconds()),
         login_limiter=Limiter(kv, fallback=None if settings.rate_limit_fail_closed_login else fallback),
         limiter=Limiter(kv, fallback=fallback),
         worker_limiter=Limiter(MemoryKV(clock)),
@@ -105,7 +123,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         core=core,
         passwords=passwords,
         new_passwords=NewPasswords(passwords, settings.password_min_length),
-        totp_secrets=TotpSecrets(root.sealer("totp-v1")),
+        totp_secrets=TotpSecrets(_totp_sealer(settings, root)),
         recovery_codes=RecoveryCodes(root),
         audit=Audit(clock),
         outbox=outbox,
@@ -123,6 +141,9 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
             clock=clock,
         ),
         refresh_tokens=RefreshTokens(root),
+        browser=_browser(settings, ring, root, clock),
+        default_plan=catalogue.default,
+        tenant_access=TenantAccess(db, clock),
         requests=RequestMetrics(),
         tracing=tracing,
     )
@@ -162,13 +183,50 @@ def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> t
 def _keys(
     settings: Settings, db: Database, root: RootSecret, clock: Clock
 ) -> tuple[SigningKeys, jose.PrivateKey, KeyRing]:
-    schedule = KeySchedule.of(settings.access_token_ttl)
+    schedule = KeySchedule.of(_longest_access_token(settings))
     sealer = root.sealer("signing-keys")
     configured = jose.load_private_pem(
         settings.jwt_signing_key_pem.reveal(), settings.jwt_kid, public_pem=settings.jwt_public_key_pem
     )
     ring = KeyRing(db, sealer, clock, schedule, configured=configured)
     return SigningKeys(db, clock, sealer, schedule), configured, ring
+
+
+def _browser(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) -> BrowserEngines | None:
+    if not settings.browser_api_url:
+        return None
+    told: Any = {
+        "issuer": settings.browser_api_url,
+        "audience": origin_of(settings.browser_app_url),
+        "leeway": _LEEWAY,
+        "required": ("sub", "sid", "tenant_id", "user_id", "token_version", "type"),
+        "clock": clock.timestamp,
+    }
+    verifier: TokenVerifier
+    if settings.browser_token_alg == "HS256":  # noqa: S105 - the name of an algorithm
+        shared = SharedSecret(root.derive("browser-tokens"))
+        signer: Callable[[], Signer] = lambda: shared  # noqa: E731 - a signer that never changes
+        verifier = SharedSecretVerifier(shared, **told)
+    else:
+        signer, verifier = ring.signer, Verifier(ring, algorithms=jose.ALGORITHMS, **told)
+    mint = BrowserMint(
+        signer,
+        issuer=told["issuer"],
+        audience=told["audience"],
+        access_ttl=timedelta(minutes=settings.access_token_expire_minutes),
+        clock=clock,
+    )
+    return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"))
+
+
+def _longest_access_token(settings: Settings) -> timedelta:
+    return max(settings.access_token_ttl, timedelta(minutes=settings.access_token_expire_minutes))
+
+
+def _totp_sealer(settings: Settings, root: RootSecret) -> Sealer:
+    """Under `TOTP_ENCRYPTION_KEY` when it is set; what was sealed before that still opens, and is sealed again."""
+    own = settings.totp_encryption_key.reveal()
+    return RootSecret(own.encode()).sealer("totp-v1", root) if own else root.sealer("totp-v1")
 
 
 def _verifier(settings: Settings, ring: KeyRing, clock: Clock) -> Verifier:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from identry import __version__
+from identry.app.browser_rooms import browser_rooms, demands
 from identry.app.engines import Engines
 from identry.flows.accept_invitation import routes as accept_invitation
 from identry.flows.accept_invitation.service import AcceptInvitation
@@ -34,6 +35,9 @@ from identry.flows.mfa import routes as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.password_reset import routes as password_reset
 from identry.flows.password_reset.service import PasswordReset
+from identry.flows.rbac import routes as rbac
+from identry.flows.rbac.explain import Explain
+from identry.flows.rbac.service import Rbac
 from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
@@ -41,10 +45,12 @@ from identry.flows.register import routes as register
 from identry.flows.register.service import Register
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
+from identry.flows.tenant_users import routes as tenant_users
+from identry.flows.tenant_users.service import TenantUsers
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
 from identry.settings import Settings
-from identry.signin import SignIn
+from identry.signin import SignIn, Surface
 from identry.web.guards import MachineKey
 from identry.web.operations import Operation
 
@@ -57,7 +63,8 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         e.kv,
     )
     known_companies = companies if e.finance else None
-    signin = SignIn(e.db, e.clock, e.audit, e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    surface = Surface(e.mint, e.refresh_tokens, settings.refresh_token_ttl)
+    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
     checks = {
         "postgres": lambda: e.db.fetchval("SELECT 1"),
         "redis": e.kv.ping if settings.redis_url else None,
@@ -75,8 +82,20 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *access.operations(AccessResolver(e.db, e.clock, e.kv, e.entitlements), access_key),
         *user_admin.operations(UserAdmin(e.db, e.clock, e.audit, e.new_passwords, e.outbox, e.marks)),
         *membership_admin.operations(MembershipAdmin(e.db, e.clock, e.audit, known_companies)),
-        *invite.operations(Invite(e.db, e.clock, e.audit, e.outbox, settings.invitation_ttl, known_companies), e.clock),
+        *invite.operations(
+            Invite(
+                e.db,
+                e.clock,
+                e.audit,
+                e.outbox,
+                settings.invitation_ttl,
+                known_companies,
+                settings.auth_allowed_email_domains,
+            ),
+            e.clock,
+        ),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
+        *(_tenant_rooms(settings, e) if e.browser else []),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
         *(company_resolve.operations(companies) if settings.internal_api_key else []),
     ]
@@ -84,6 +103,15 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
         served += metrics.operations(figures)
     return [*served, *reference.operations(served, version=__version__)]
+
+
+def _tenant_rooms(settings: Settings, e: Engines) -> list[Operation]:
+    """The rooms in which a tenant's own administrators work."""
+    explain = Explain(e.db, e.entitlements, settings.auth_policy)
+    return [
+        *rbac.operations(Rbac(e.db, e.clock, e.audit, e.tenant_access), explain),
+        *tenant_users.operations(TenantUsers(e.db, e.clock, e.audit, e.tenant_access)),
+    ]
 
 
 def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:
@@ -98,9 +126,18 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         e.outbox,
         enabled=settings.public_registration_enabled,
         password_login=password_login,
+        email_domains=settings.auth_allowed_email_domains,
     )
     reset = PasswordReset(
-        e.db, e.clock, e.audit, e.limiter, e.new_passwords, e.outbox, e.marks, settings.password_reset_ttl
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.new_passwords,
+        e.outbox,
+        e.marks,
+        settings.password_reset_ttl,
+        password_login=password_login,
     )
     accept = AcceptInvitation(
         e.db,
@@ -121,4 +158,5 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         *mfa.operations(second_factor),
         *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
         *accept_invitation.operations(accept),
+        *(browser_rooms(settings, e, e.browser, sign_up, reset) if e.browser else []),
     ]

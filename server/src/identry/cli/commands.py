@@ -218,3 +218,34 @@ def entitlements_set(
     from identry.cli import entitlements as command
 
     raise typer.Exit(command.assign(company, plan))
+
+
+tenant = typer.Typer(help="Tenants: companies as their own people see them.", no_args_is_help=True)
+program.add_typer(tenant, name="tenant")
+
+
+@tenant.command("create")
+def tenant_create(
+    slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, hyphens.")],
+    name: Annotated[str, typer.Option(help="Name that people see.")],
+    tenant_id: Annotated[str | None, typer.Option("--id", help="UUID of the company. [default: a new one]")] = None,
+    admin: Annotated[str | None, typer.Option(help="Address of an account that becomes its administrator.")] = None,
+) -> None:
+    """Make a tenant with its built-in groups. (The first membership of a company makes one by itself.)"""
+    from identry.cli import tenants as command
+
+    raise typer.Exit(command.create(slug, name, tenant_id, admin))
+
+
+@program.command()
+def explain(
+    user: Annotated[str, typer.Argument(help="Address or UUID of an account.")],
+    permission: Annotated[str, typer.Argument(help="For example users:read.")],
+    in_tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Slug or UUID. [default: that of the user's next session]")
+    ] = None,
+) -> None:
+    """Say why somebody may do something, or not, and what would have to change. Exit code 2: may not."""
+    from identry.cli import tenants as command
+
+    raise typer.Exit(command.explain(user, permission, in_tenant))

@@ -56,6 +56,16 @@ ACCEPT_INVITATION = Limit("accept-invitation", 30, MINUTE)
 """Per client address."""
 
 
+BROWSER_LOGIN = Limit("browser-login", 10, MINUTE)
+"""Per client address (contracts/browser-api.md §5)."""
+BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
+"""Per client address; a ticket allows five codes besides."""
+CHECK_METHOD = Limit("check-method", 30, MINUTE)
+"""Per client address."""
+PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
+"""Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
+
+
 class RateLimited(TooManyRequests):
     """429: come back after `Retry-After` seconds."""
 

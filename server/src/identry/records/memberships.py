@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from identry.core.db import Executor
+from identry.core.db import Executor, affected
 
 COMPANY_RANKS = {"OWNER": 5, "ADMIN": 4, "MANAGER": 3, "MEMBER": 2, "VIEWER": 1}
 BUSINESS_UNIT_RANKS = {"ADMIN": 4, "MANAGER": 3, "MEMBER": 2, "VIEWER": 1}
@@ -138,6 +138,20 @@ async def put_company(
     assert row is not None
     membership = CompanyMembership(*row)
     return membership, membership.id == membership_id
+
+
+async def end_company(tx: Executor, company_id: UUID, user_id: UUID, now: datetime) -> bool:
+    """End an active membership, whatever its role; False when there is none."""
+    tag = await tx.execute(
+        """
+        UPDATE company_memberships SET is_active = false, access_version = access_version + 1, updated_at = $3
+        WHERE company_id = $1 AND user_id = $2 AND is_active
+        """,
+        company_id,
+        user_id,
+        now,
+    )
+    return affected(tag) == 1
 
 
 async def put_business_unit(

@@ -22,6 +22,8 @@ class Purpose(StrEnum):
 
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a name, not a secret
     MFA_TICKET = "mfa_ticket"
+    BROWSER_MFA_TICKET = "browser_mfa_ticket"
+    MFA_SETUP = "mfa_setup"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
-from identry.core.db import Executor
+from identry.core.db import Executor, affected
 
 SessionId = NewType("SessionId", UUID)
 
@@ -46,6 +46,56 @@ async def find(db: Executor, session_id: UUID) -> Session | None:
     """The session, ended or not, or None."""
     row = await db.fetchrow(f"SELECT {COLUMNS} FROM sessions WHERE id = $1", session_id)  # noqa: S608 - constant
     return Session(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A live session as its owner sees it; the field order is the column order of the SELECT here."""
+
+    id: UUID
+    tenant_id: UUID | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    amr: list[str]
+    ip: str | None
+    user_agent: str | None
+
+
+async def live_of(db: Executor, user_id: UUID, now: datetime) -> list[Shown]:
+    """The live sessions of a user, the newest first."""
+    rows = await db.fetch(
+        """
+        SELECT s.id, s.tenant_id, s.created_at, COALESCE(s.rotated_at, s.created_at), s.expires_at, s.amr, s.ip,
+               s.user_agent
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.token_version = u.token_version
+        ORDER BY s.id DESC LIMIT 1000
+        """,
+        user_id,
+        now,
+    )
+    return [Shown(*row) for row in rows]
+
+
+async def revoke_own(tx: Executor, session_id: UUID, user_id: UUID, reason: str, now: datetime) -> bool:
+    """End one live session of this user; False when the user has none with this id."""
+    tag = await tx.execute(
+        """
+        UPDATE sessions SET revoked_at = $4, revoked_reason = $3, successor_sealed = NULL
+        WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $4
+        """,
+        session_id,
+        user_id,
+        reason,
+        now,
+    )
+    return affected(tag) == 1
+
+
+async def carry(tx: Executor, session_id: UUID, token_version: int) -> None:
+    """Let one session go on under the user's new token version: the one that made the change."""
+    await tx.execute("UPDATE sessions SET token_version = $2 WHERE id = $1", session_id, token_version)
 
 
 async def revoke(tx: Executor, session_id: UUID, reason: str, now: datetime) -> UUID | None:
@@ -84,9 +134,15 @@ async def revoke_all(
 # PostgreSQL expects a row from every partition, finds a plan made for one id so much cheaper that it makes a new one at
 # each execution, and that costs five times the execution itself.
 OF_USER = """
-    (SELECT user_id, amr, auth_time, expires_at, token_version, refresh_generation, refresh_token_hash,
+    (SELECT user_id, tenant_id, amr, auth_time, expires_at, token_version, refresh_generation, refresh_token_hash,
             predecessor_hash, successor_sealed, rotated_at, revoked_at
      FROM sessions WHERE id = $1 LIMIT 1) s JOIN users u ON u.id = s.user_id
+"""
+
+# The access version of session `s`'s tenant; null when it is of none, or its user has no active place in an active one.
+ACCESS_VERSION = """
+    (SELECT t.access_version FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+     WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active)
 """
 
 # Why session `s` of user `u` no longer counts at $2; null while it does. First its own end, then its user's state.

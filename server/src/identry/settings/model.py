@@ -15,6 +15,7 @@ _server = group("Server")
 _data = group("PostgreSQL and Redis")
 _tokens = group("Tokens and keys")
 _accounts = group("Accounts")
+_browser = group("Browser sign-in")
 _passwords = group("Passwords and limits")
 _machines = group("Machines and other services")
 _mail = group("Mail")
@@ -154,6 +155,13 @@ class Settings:
         v.choice("standard", "restricted"),
         "`restricted`: no password sign-in or registration, single sign-on only.",
     )
+    auth_allowed_email_domains: tuple[str, ...] = _accounts(
+        "",
+        v.domains,
+        "Domains of the addresses that may get an account, comma-separated: `acme.com` is exact, `*.acme.com` its "
+        "sub-domains. Empty: every domain.",
+        required="with `AUTH_POLICY=restricted`",
+    )
     invitation_ttl: timedelta = _accounts("168h", v.duration("1m", "8760h"), "Lifetime of an invitation.")
     bootstrap_admin_email: str = _accounts(
         "",
@@ -171,6 +179,55 @@ class Settings:
     bootstrap_admin_password_hash: v.Secret = _accounts(
         "", v.secret, "Instead of the password: its hash (PHC string of Argon2id, or bcrypt).", secret=True
     )
+
+    api_public_url: str = _browser(
+        "",
+        v.optional(v.url("http", "https")),
+        "Address of this server as browsers know it; `iss` of the tokens under `/api/v1`. Without it and "
+        "`APP_BASE_URL` those routes do not exist.",
+        shown_default="development: `http://localhost:{PORT}`",
+    )
+    app_base_url: str = _browser(
+        "",
+        v.optional(v.url("http", "https")),
+        "Address of the single-page app: `aud` of its tokens is this origin, links and redirects lead there.",
+        shown_default="development: `API_PUBLIC_URL`",
+    )
+    allow_origins: tuple[str, ...] = _browser(
+        "",
+        v.origins,
+        "Origins whose pages may read answers under `/api/v1`, comma-separated and exact: `https://cloud.example.com`.",
+    )
+    refresh_cookie_samesite: str = _browser(
+        "strict",
+        v.choice("strict", "lax", "none"),
+        "`SameSite` of the refresh cookie. `none` when app and server are different sites; it needs HTTPS.",
+    )
+    access_token_expire_minutes: int = _browser(
+        "60", v.number(1, 1440), "Lifetime of an access token under `/api/v1`, in minutes."
+    )
+    refresh_token_expire_days: int = _browser(
+        "7", v.number(1, 365), "Horizon of a session under `/api/v1`, in days: it ends this long after sign-in."
+    )
+    browser_token_alg: str = _browser(
+        "RS256",
+        v.choice("RS256", "HS256"),
+        "How tokens under `/api/v1` are signed. `HS256`: with a key derived from `SECRET_KEY`; then no other service "
+        "can verify them.",
+    )
+    mfa_issuer: str = _browser("MonozuCloud", v.line, "Name of this service in authenticator apps.")
+    mfa_required: bool = _browser("false", v.boolean, "Demands a second factor of everybody, whatever a tenant says.")
+    totp_encryption_key: v.Secret = _browser(
+        "",
+        v.secret,
+        "Root of the key that encrypts authenticator secrets, 32 characters or more.",
+        shown_default="derived from `SECRET_KEY`",
+        secret=True,
+    )
+    ms_client_id: str = _browser(
+        "", v.line, "Entra ID: client id. With the secret and both addresses above, Microsoft sign-in is on."
+    )
+    ms_client_secret: v.Secret = _browser("", v.secret, "Entra ID: client secret.", secret=True)
 
     argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
     argon2_memory: int = _passwords("65536", v.number(8, 4_194_304), "Argon2id memory in KiB.")
@@ -269,6 +326,25 @@ class Settings:
     def is_development(self) -> bool:
         """Whether `APP_ENV` is `development`."""
         return self.app_env == "development"
+
+    @property
+    def browser_api_url(self) -> str:
+        """Where browsers reach this server; empty when `/api/v1` is not served."""
+        if self.is_development:
+            return self.api_public_url or f"http://localhost:{self.port}"
+        return self.api_public_url if self.app_base_url else ""
+
+    @property
+    def browser_app_url(self) -> str:
+        """Where the single-page app lives; empty when `/api/v1` is not served."""
+        if self.is_development:
+            return self.app_base_url or self.browser_api_url
+        return self.app_base_url if self.api_public_url else ""
+
+    @property
+    def microsoft_login(self) -> bool:
+        """Whether everything that sign-in with Microsoft needs is there."""
+        return bool(self.ms_client_id and self.ms_client_secret and self.api_public_url and self.app_base_url)
 
     @property
     def hashing_threads(self) -> int:

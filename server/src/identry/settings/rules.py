@@ -153,6 +153,45 @@ def _extras(s: Settings) -> Iterator[Problem]:
         yield Problem("OTEL_EXPORTER_OTLP_ENDPOINT", "needs OpenTelemetry", "pip install 'identry[otel]', or unset it")
 
 
+def _restricted(s: Settings) -> Iterator[Problem]:
+    if s.auth_policy == "restricted" and not s.auth_allowed_email_domains:
+        yield Problem(
+            "AUTH_ALLOWED_EMAIL_DOMAINS",
+            "is empty while AUTH_POLICY is restricted",
+            "name the domains of your people, acme.com,*.acme.com; or set AUTH_POLICY=standard",
+        )
+
+
+def _cookie(s: Settings) -> Iterator[Problem]:
+    if s.refresh_cookie_samesite == "none" and not s.browser_api_url.startswith("https:"):
+        yield Problem(
+            "REFRESH_COOKIE_SAMESITE",
+            "is none without https",
+            "browsers drop such a cookie: set API_PUBLIC_URL to the https address of this server, or use strict or lax",
+        )
+
+
+def _browser_keys(s: Settings) -> Iterator[Problem]:
+    if s.browser_token_alg == "HS256" and not s.secret_key:  # noqa: S105 - the name of an algorithm
+        yield Problem("BROWSER_TOKEN_ALG", "is HS256 without SECRET_KEY", "set SECRET_KEY, or unset it for RS256")
+    key = s.totp_encryption_key.reveal()
+    if key and (len(key) < 32 or len(set(key)) < 10):
+        yield Problem(
+            "TOTP_ENCRYPTION_KEY", "is too easy to guess", "at least 32 random characters: openssl rand -base64 48"
+        )
+
+
+def _browser_in_clear(s: Settings) -> Iterator[Problem]:
+    if s.is_development:
+        return
+    for name, address in (("API_PUBLIC_URL", s.api_public_url), ("APP_BASE_URL", s.app_base_url)):
+        if address.startswith("http:"):
+            yield Problem(name, "is not https", "cookies and tokens would travel in clear: give its https address")
+    for origin in s.allow_origins:
+        if origin.startswith("http:"):
+            yield Problem("ALLOW_ORIGINS", f"names {origin}", "a page that is not https could be anybody's: use https")
+
+
 # -- what should be known --------------------------------------------------------------------------------------------
 
 
@@ -212,6 +251,21 @@ def _weak(s: Settings) -> Iterator[Problem]:
         yield Problem("ARGON2_MEMORY", "makes weak hashes", "at least 19456 with ARGON2_TIME=2 (OWASP)")
 
 
+def _browser_half(s: Settings) -> Iterator[Problem]:
+    if not s.is_development and bool(s.api_public_url) != bool(s.app_base_url):
+        missing = "APP_BASE_URL" if s.api_public_url else "API_PUBLIC_URL"
+        yield Problem(missing, "is not set", "browser sign-in under /api/v1 is off until it is")
+    microsoft = {
+        "MS_CLIENT_ID": s.ms_client_id,
+        "MS_CLIENT_SECRET": s.ms_client_secret,
+        "API_PUBLIC_URL": s.api_public_url,
+        "APP_BASE_URL": s.app_base_url,
+    }
+    lacking = [name for name, value in microsoft.items() if not value]
+    if (s.ms_client_id or s.ms_client_secret) and lacking:
+        yield Problem(" and ".join(lacking), "missing for Microsoft sign-in", "it is off until all four are set")
+
+
 def _insecure(s: Settings) -> Iterator[Problem]:
     if s.is_development:
         return
@@ -229,6 +283,9 @@ _ALWAYS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _ports,
     _folders,
     _extras,
+    _restricted,
+    _cookie,
+    _browser_keys,
 )
-_SERVING = (_required_in_production, _exposed_reset_token, _workers_share, _bootstrap_alone)
-_WARNINGS = (_no_secret_key, _long_access_token, _mail, _ignored, _weak, _insecure)
+_SERVING = (_browser_in_clear, _required_in_production, _exposed_reset_token, _workers_share, _bootstrap_alone)
+_WARNINGS = (_no_secret_key, _long_access_token, _mail, _ignored, _weak, _insecure, _browser_half)

@@ -12,6 +12,11 @@ from urllib.parse import SplitResult, urlsplit
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from identry.core.email_domains import domain_pattern
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.\-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -159,6 +164,34 @@ def url(*schemes: str) -> Callable[[str], str]:
         return text.rstrip("/")
 
     return parse
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """A comma-separated list of exact origins (RFC 6454 §6.2), each as a browser writes it."""
+    return tuple(dict.fromkeys(_origin(part) for raw in line(text).split(",") if (part := raw.strip())))
+
+
+def _origin(text: str) -> str:
+    if text in {"*", "null"}:
+        raise ValueError(f"must not be {text}: name each origin")
+    if not (found := _ORIGIN.fullmatch(text)) or found["host"].endswith("."):
+        raise ValueError(f"{text[:100]} is no origin as browsers write it: scheme://host[:port], lower-case, no path")
+    port = found["port"]
+    if port and (not 0 < int(port) < 65536 or {"http": "80", "https": "443"}[found["scheme"]] == port):
+        raise ValueError(f"{text[:100]} names a port that browsers leave out, or none that exists")
+    return text
+
+
+def domains(text: str) -> tuple[str, ...]:
+    """A comma-separated list of mail domains, lower-case A-labels; `*.` in front means the sub-domains."""
+    return tuple(dict.fromkeys(_domain(part) for raw in line(text).split(",") if (part := raw.strip())))
+
+
+def _domain(text: str) -> str:
+    try:
+        return domain_pattern(text)
+    except ValueError:
+        raise ValueError(f"{text[:100]} is no domain such as acme.com or *.acme.com") from None
 
 
 def secret_url(*schemes: str) -> Callable[[str], Secret]:

@@ -37,15 +37,29 @@ class Call:
     Attributes:
         scope: the ASGI scope.
         path: converted path parameters.
-        actor: who is calling (set by the bearer guard).
-        claims: verified claims of the bearer token (set by the token and bearer guards).
+        actor: who is calling (set by the bearer and browser guards).
+        tenant_id: the tenant of the caller's session (set by the browser guard).
+        access_version: that tenant's, read with the session (set by the browser guard); None: not read.
+        claims: verified claims of the bearer token (set by the token, bearer and browser guards).
         body: the decoded request body.
         query: the decoded query string.
     """
 
-    __slots__ = ("_origin", "_origin_of", "actor", "body", "claims", "path", "query", "scope")
+    __slots__ = (
+        "_origin",
+        "_origin_of",
+        "access_version",
+        "actor",
+        "body",
+        "claims",
+        "path",
+        "query",
+        "scope",
+        "tenant_id",
+    )
 
     actor: Actor
+    tenant_id: UUID
     claims: Any
     body: Any
     query: Any
@@ -55,6 +69,7 @@ class Call:
         self.path = path
         self._origin_of = origin_of
         self._origin: Origin | None = None
+        self.access_version: int | None = None
 
     @property
     def origin(self) -> Origin:
@@ -99,11 +114,13 @@ class Answer(msgspec.Struct, frozen=True):
         data: what the envelope carries, or bytes sent as they are.
         status: replaces the operation's.
         headers: extra headers.
+        cookies: lines that set or take away cookies (`Cookie.holding`, `Cookie.cleared`).
     """
 
     data: Any
     status: int | None = None
     headers: Mapping[str, str] | None = None
+    cookies: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def header_lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

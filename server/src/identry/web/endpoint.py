@@ -67,7 +67,7 @@ class Endpoint:
         if self._query is not None:
             call.query = decode_query(self._query, scope["query_string"])
         if self._body is not None:
-            _require_json(call)
+            require_json(call)
             call.body = decode_body(self._body, await read_body(receive))
         reply = await self._handler(call)
         start, body = (reply.start, reply.body) if type(reply) is Ready else self._answer(reply)
@@ -88,8 +88,10 @@ class Endpoint:
             body = _encode(reply)
         headers = [] if status in _NO_BODY else [(b"content-type", self._media_type)]
         headers.append((b"content-length", b"%d" % len(body)))
-        if answer is not None and answer.headers:
-            headers += header_lines(answer.headers)
+        if answer is not None:
+            if answer.headers:
+                headers += header_lines(answer.headers)
+            headers += answer.cookies
         return {"type": "http.response.start", "status": status, "headers": headers}, body
 
 
@@ -108,7 +110,12 @@ async def read_body(receive: Receive) -> bytes:
         message = await receive()
 
 
-def _require_json(call: Call) -> None:
+def require_json(call: Call) -> None:
+    """Only JSON in UTF-8, uncompressed.
+
+    Raises:
+        UnsupportedMediaType: anything else, or no `Content-Type`.
+    """
     content_type = call.header(b"content-type")
     if content_type is None:
         raise UnsupportedMediaType("send the body as Content-Type: application/json")

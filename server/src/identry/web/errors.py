@@ -7,10 +7,9 @@ calls `render`).
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
+from identry.web.surfaces import browser_envelope, is_browser_path, platform_envelope
 from identry_kit.apierror import APIError, BadRequest, Rendered, Scope, header_lines
 
 _encode = msgspec.json.Encoder().encode
@@ -51,18 +50,10 @@ class Fault(msgspec.Struct, frozen=True):
     message: str
 
 
-def platform_envelope(error: APIError) -> dict[str, Any]:
-    """`{"success":false,"error":{"code","message","details"?}}` (contracts/platform-api.md §1)."""
-    body: dict[str, Any] = {"code": error.code, "message": error.public_message}
-    # A failed readiness check says which one: it names no secret, so it is the one 5xx that keeps its details.
-    if error.details and (error.status < 500 or "checks" in error.details):
-        body["details"] = dict(error.details)
-    return {"success": False, "error": body}
-
-
-def render(error: APIError, scope: Scope) -> Rendered:  # noqa: ARG001 - the surface follows from the path
+def render(error: APIError, scope: Scope) -> Rendered:
     """Status, headers and body of the answer to `error`, in the words of the surface that was called."""
-    body = _encode(platform_envelope(error))
+    envelope = browser_envelope if is_browser_path(scope["path"]) else platform_envelope
+    body = _encode(envelope(error))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),

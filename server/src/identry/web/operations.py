@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from identry.core.limits import Limit
 from identry.web.call import Call
@@ -21,6 +21,8 @@ class Guard(Enum):
     TOKEN = "token"  # noqa: S105 - signature and claims; the handler's own statement checks the session
     BEARER = "bearer"  # signature, claims, live session, user: `call.actor`
     MACHINE = "machine"  # X-Internal-API-Key
+    BROWSER = "browser"  # as BEARER for tokens of the browser surface: `call.actor`, `call.tenant_id`
+    COOKIE = "cookie"  # a known origin; the handler reads the refresh cookie
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class Operation:
         summary: one line for the reference.
         guard: what the caller must prove.
         rule: the row of the authorization matrix that decides who may (empty: the guard alone decides).
+        permission: what the caller's groups must allow in the tenant of the session, for example `users:read`; checked
+            after the guard and before anything of the request is decoded.
         body, query, reply: msgspec structs; `reply` None means raw bytes.
+        or_replies: further shapes that a success may have.
         status: of success.
         also: further success statuses with the same reply, and what each one tells.
         headers: request headers that the handler reads.
@@ -62,6 +67,7 @@ class Operation:
         media_type: of the reply when it is not JSON.
         tag: the section of the reference.
         hidden: left out of the reference (development pages).
+        surface: `browser` for rows under `/api/v1`: snake_case, no success envelope, errors in that surface's words.
     """
 
     method: str
@@ -71,10 +77,12 @@ class Operation:
     tag: str
     guard: Guard = Guard.PUBLIC
     rule: str = ""
+    permission: str = ""
     body: type[Any] | None = None
     query: type[Any] | None = None
     reply: Any = None
     status: int = 200
+    or_replies: tuple[type[Any], ...] = ()
     also: Mapping[int, str] = field(default_factory=dict)
     headers: tuple[RequestHeader, ...] = ()
     limits: tuple[Limit, ...] = ()
@@ -84,3 +92,8 @@ class Operation:
     enveloped: bool = True
     media_type: str = "application/json"
     hidden: bool = False
+    surface: Literal["platform", "browser"] = "platform"
+
+    def __post_init__(self) -> None:
+        if self.surface == "browser":
+            object.__setattr__(self, "enveloped", False)

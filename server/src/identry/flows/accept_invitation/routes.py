@@ -21,6 +21,7 @@ from identry.signin import (
     AccountInactive,
     CredentialsChanged,
     MfaRequired,
+    MfaSetupRequired,
     PasswordLoginDisabled,
     PendingApproval,
     RegistrationRejected,
@@ -29,6 +30,21 @@ from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import FullName, NewPassword, OpaqueToken
 from identry.web.views import SignedInView
+
+REFUSALS = (
+    UnknownInvitation,
+    InvitationUsed,
+    InvitationExpired,
+    AccountExists,
+    WrongPassword,
+    UnacceptablePassword,
+    PasswordLoginDisabled,
+    CredentialsChanged,
+    PendingApproval,
+    RegistrationRejected,
+    AccountInactive,
+)
+"""Why an invitation cannot be accepted, on every surface."""
 
 
 class OfferView(msgspec.Struct, rename="camel", frozen=True):
@@ -79,20 +95,7 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
             body=AcceptBody,
             reply=SignedInView,
             limits=(ACCEPT_INVITATION, ACCOUNT_FAILURES),
-            errors=(
-                UnknownInvitation,
-                InvitationUsed,
-                InvitationExpired,
-                AccountExists,
-                WrongPassword,
-                UnacceptablePassword,
-                PasswordLoginDisabled,
-                CredentialsChanged,
-                PendingApproval,
-                RegistrationRejected,
-                AccountInactive,
-                MfaRequired,
-            ),
+            errors=(*REFUSALS, MfaRequired, MfaSetupRequired),
             description="Makes the account when the address has none (approved, active, address proven); otherwise the "
             "password must be that of the existing account, which keeps its name. With a second factor the answer is "
             "`mfa_required`; the invitation is accepted then.",

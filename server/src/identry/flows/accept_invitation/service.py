@@ -6,6 +6,7 @@ Source: contracts/platform-api.md §4.1, §8; SECURITY §2 rows 15, 32.
 
 from __future__ import annotations
 
+from identry import tenancy
 from identry.authority import Actor, Situation, Wanted, refusal
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -33,6 +34,7 @@ class UnknownInvitation(NotFound):
 class InvitationUsed(Conflict):
     """409: it was accepted before."""
 
+    browser_code = "invitation_used"
     message = "this invitation was accepted before; sign in instead"
 
 
@@ -46,12 +48,14 @@ class InvitationExpired(Gone):
 class AccountExists(Conflict):
     """409: an account with this address was made while this request was under way."""
 
+    browser_code = "email_exists"
     message = "an account with this email already exists; accept with its password"
 
 
 class WrongPassword(Unauthorized):
     """401: the address has an account, and this is not its password."""
 
+    browser_code = "invalid_credentials"
     message = "this address has an account; accept with its password"
 
 
@@ -95,7 +99,9 @@ class AcceptInvitation:
             raise InvitationExpired
         return found
 
-    async def __call__(self, raw_token: str, password: str, full_name: str, origin: Origin) -> SignedIn:
+    async def __call__(
+        self, raw_token: str, password: str, full_name: str, origin: Origin, *, email: str | None = None
+    ) -> SignedIn:
         """Join, and sign in.
 
         Args:
@@ -103,6 +109,7 @@ class AcceptInvitation:
             password: of the existing account of the invited address, or of the one that is made now.
             full_name: of a new account; an existing one keeps its own.
             origin: the request.
+            email: what the person says the address is; None: the invitation says it.
 
         Raises:
             PasswordLoginDisabled: `AUTH_POLICY=restricted`.
@@ -118,6 +125,8 @@ class AcceptInvitation:
         if not self._password_login:
             raise PasswordLoginDisabled
         invitation = await self.look(raw_token)
+        if email is not None and email != invitation.email:
+            raise UnknownInvitation
         known = await users.find_by_email(self._db, invitation.email)
         if known is None:
             newcomer = await self._newcomer(invitation, password, full_name)
@@ -219,6 +228,7 @@ class AcceptInvitation:
             company, is_new = await memberships.put_company(
                 tx, uuid7(self._clock), invitation.company_id, user.id, invitation.role, is_active=True, now=now
             )
+            await tenancy.follow(tx, self._clock, (invitation.company_id,), (user.id,))
             await self._audit_membership(tx, "company", company.role, is_new, invitation, user, origin)
         if invitation.business_unit_id is not None and (roles.unit is None or not roles.unit.is_active):
             unit, is_new = await memberships.put_business_unit(

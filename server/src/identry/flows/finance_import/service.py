@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from identry import tenancy
 from identry.core.clock import Clock
 from identry.core.db import Database, Duplicate, Executor
 from identry.core.ids import uuid7
@@ -164,6 +165,8 @@ class FinanceImport:
             )
             details = _membership_details(None, m.role, m.is_active)
             rows.append(self._event("membership.company.updated", company.user_id, details, company_id=m.company_id))
+        written = [*fresh_companies, *(company for company, _ in changes.changed_companies)]
+        await tenancy.follow(tx, self._clock, (m.company_id for m in written), (m.user_id for m in written))
         for unit, m in changes.changed_units:
             at = m.updated_at or self._clock.now()
             await memberships.put_business_unit(

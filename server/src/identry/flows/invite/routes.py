@@ -18,6 +18,7 @@ from identry.flows.invite.service import (
     UnknownInvitation,
 )
 from identry.records.invitations import Invitation
+from identry.signin import EmailDomainNotAllowed
 from identry.web.call import Call
 from identry.web.operations import Guard, Operation
 from identry.web.paging import Page, PageSize, page_of
@@ -124,7 +125,7 @@ def operations(invite: Invite, clock: Clock) -> list[Operation]:
             body=InviteBody,
             reply=InvitationReply,
             status=201,
-            errors=(NotAllowed, CompanyUnknown, AlreadyMember),
+            errors=(NotAllowed, CompanyUnknown, EmailDomainNotAllowed, AlreadyMember),
             description="Mails a link that works once, for seven days. With `businessUnitId` the role is held there as "
             "well. An open invitation of the same address is renewed; its older link opens nothing any more.",
             example={"email": "ada@example.com", "role": "MEMBER"},

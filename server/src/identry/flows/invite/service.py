@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from identry.authority import Actor, Situation, Wanted, require, require_standing
+from identry.core import email_domains
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
@@ -14,10 +15,11 @@ from identry.core.mail import Outbox
 from identry.core.mail.outbox import instant
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
-from identry.records import invitations, memberships, users
+from identry.records import invitations, memberships, tenants, users
 from identry.records.audit import Audit
 from identry.records.invitations import Invitation, State
 from identry.records.users import User
+from identry.signin import EmailDomainNotAllowed
 from identry_kit.apierror import Conflict, NotFound
 
 RULE = "invitations"
@@ -64,6 +66,7 @@ class Invite:
     Args:
         ttl: how long a link works (seven days).
         companies: knows which companies exist; None: every id is taken as it is.
+        domains: `AUTH_ALLOWED_EMAIL_DOMAINS`; a tenant's own list narrows it.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class Invite:
         outbox: Outbox,
         ttl: timedelta,
         companies: CompanyDirectory | None = None,
+        domains: tuple[str, ...] = (),
     ) -> None:
+        self._domains = domains
         self._companies = companies
         self._db = db
         self._clock = clock
@@ -90,12 +95,16 @@ class Invite:
         Raises:
             NotAllowed: the caller may not invite with that role.
             CompanyUnknown: no such company.
+            EmailDomainNotAllowed: deployment or tenant let in no addresses of this domain.
             AlreadyMember: nothing is left to join.
         """
         actor = await self._actor(self._db, caller, company_id)
         require(RULE, Situation(actor, wanted=Wanted(role=role)))
         if self._companies is not None and not await self._companies.exists(company_id):
             raise CompanyUnknown
+        tenant = await tenants.find(self._db, company_id)
+        if not email_domains.allowed(email, self._domains, tenant.allowed_email_domains if tenant else ()):
+            raise EmailDomainNotAllowed
         raw_token = new_token()
         async with self._db.transaction() as tx:
             # Asked again inside: a renewal replaces somebody's invitation, which must be within the caller's reach too.

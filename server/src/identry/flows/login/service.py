@@ -20,6 +20,7 @@ from identry_kit.context import annotate
 class WrongCredentials(Unauthorized):
     """401: no such address, no password set, or a wrong password; the answer is the same."""
 
+    browser_code = "invalid_credentials"
     message = "invalid email or password"
 
 
@@ -35,7 +36,12 @@ ACCOUNT_REFUSALS = Limit("account-refusals", 1, ACCOUNT_FAILURES.window)
 
 
 class Login:
-    """Signs a user in by address and password."""
+    """Signs a user in by address and password.
+
+    Args:
+        password_login: False under `AUTH_POLICY=restricted`.
+        tries: how often a client address may try.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class Login:
         signin: SignIn,
         *,
         password_login: bool,
+        tries: Limit = LOGIN,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -55,6 +62,7 @@ class Login:
         self._passwords = passwords
         self._signin = signin
         self._password_login = password_login
+        self._tries = tries
 
     async def __call__(self, email: str, password: str, account_type: str, origin: Origin) -> SignedIn:
         """A session for the right password.
@@ -86,7 +94,7 @@ class Login:
 
     async def _admit(self, email: str, account_type: str, origin: Origin) -> None:
         """Limits and policy, before anything is looked up; a failure is counted until the password proves right."""
-        await self._spend(LOGIN, LOGIN_REFUSALS, origin)
+        await self._spend(self._tries, LOGIN_REFUSALS, origin)
         if account_type == "vendor":
             raise VendorLogin
         if not self._password_login:

@@ -34,13 +34,21 @@ class Logout:
         token = self._refresh_tokens.parse(raw_token)
         if token is None:
             return
+        await self.session(token.session_id, origin)
+
+    async def session(self, session_id: UUID, origin: Origin) -> None:
+        """End one session; one that has ended before is ignored.
+
+        Raises:
+            ServiceUnavailable: the database could not be told, so the session may still be alive.
+        """
         async with self._db.transaction() as tx:
-            user_id = await sessions.revoke(tx, token.session_id, "logout", self._clock.now())
+            user_id = await sessions.revoke(tx, session_id, "logout", self._clock.now())
             if user_id is not None:
                 await self._audit.record(
-                    tx, "auth.logout", origin, actor=user_id, target=user_id, session_id=token.session_id
+                    tx, "auth.logout", origin, actor=user_id, target=user_id, session_id=session_id
                 )
-        await self._marks.mark(token.session_id)
+        await self._marks.mark(session_id)
 
     async def all(self, user_id: UUID, session_id: UUID, origin: Origin) -> int:
         """End every session of the user and void every access token; returns how many sessions were live."""

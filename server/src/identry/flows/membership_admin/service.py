@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from identry import authority
+from identry import authority, tenancy
 from identry.authority import Actor, Situation, Target, Wanted
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -110,6 +110,7 @@ class MembershipAdmin:
             membership, is_new = await memberships.put_company(
                 tx, uuid7(self._clock), company_id, user_id, role, is_active=is_active, now=self._clock.now()
             )
+            await tenancy.follow(tx, self._clock, (company_id,), (user_id,))
             await self._audit.record(
                 tx,
                 "membership.company.created" if is_new else "membership.company.updated",

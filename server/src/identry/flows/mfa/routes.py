@@ -7,8 +7,14 @@ from typing import Annotated
 import msgspec
 
 from identry.core.limits import MFA_VERIFY
-from identry.flows.mfa.service import FactorUnreadable, VerifyMfa, WrongCode
-from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected
+from identry.flows.mfa.service import FactorUnreadable, StaleTicket, VerifyMfa, WrongCode
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+)
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import OpaqueToken
@@ -51,10 +57,12 @@ def operations(verify: VerifyMfa) -> list[Operation]:
             limits=(MFA_VERIFY,),
             errors=(
                 WrongCode,
+                StaleTicket,
                 CredentialsChanged,
                 PendingApproval,
                 RegistrationRejected,
                 AccountInactive,
+                PasswordLoginDisabled,
                 FactorUnreadable,
             ),
             description="A ticket works once, for five minutes and five codes. After ten wrong codes in fifteen "

@@ -18,7 +18,7 @@ import structlog
 from identry.core import recovery_codes, totp
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
-from identry.core.limits import MFA_VERIFY, Limiter, RateLimited
+from identry.core.limits import MFA_VERIFY, Limit, Limiter, RateLimited
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.core.recovery_codes import RecoveryCodes
@@ -40,7 +40,14 @@ _IGNORED = re.compile(r"[\s\-]")
 class WrongCode(Unauthorized):
     """401: ticket or code is wrong, used or expired; the answer is the same."""
 
+    browser_code = "invalid_code"
     message = "invalid or expired code"
+
+
+class StaleTicket(WrongCode):
+    """401: the ticket of the first step was never given, was used, has expired, or its tries are used up."""
+
+    browser_code = "session_token_expired"
 
 
 class FactorUnreadable(ServiceUnavailable):
@@ -68,7 +75,12 @@ class _Proof:
 
 
 class VerifyMfa:
-    """Finishes sign-ins that wait for a second factor."""
+    """Finishes sign-ins that wait for a second factor.
+
+    Args:
+        ticket: which tickets: those of one surface.
+        tries: how often a client address may try.
+    """
 
     def __init__(
         self,
@@ -80,6 +92,9 @@ class VerifyMfa:
         secrets: TotpSecrets,
         codes: RecoveryCodes,
         signin: SignIn,
+        *,
+        ticket: Purpose = Purpose.MFA_TICKET,
+        tries: Limit = MFA_VERIFY,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -89,17 +104,20 @@ class VerifyMfa:
         self._secrets = secrets
         self._codes = codes
         self._signin = signin
+        self._ticket = ticket
+        self._tries = tries
 
     async def __call__(self, raw_ticket: str, code: str, origin: Origin) -> SignedIn:
         """A session, for a ticket of `signin` and a code of the authenticator app or a recovery code.
 
         Raises:
-            WrongCode: the ticket opens nothing (any more), or the code is wrong or was used before.
+            StaleTicket: the ticket opens nothing (any more).
+            WrongCode: the code is wrong or was used before.
             RateLimited: the client address used up its tries, or the account its wrong codes.
             Forbidden: a gate was closed since the first factor.
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
-        await self._limiter.spend(MFA_VERIFY, origin.ip)
+        await self._limiter.spend(self._tries, origin.ip)
         hashed = token_hash(raw_ticket)
         user, factor, first = await self._waiting(hashed, origin)
         await self._spend_try(hashed, factor, origin)
@@ -116,17 +134,17 @@ class VerifyMfa:
 
     async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, _FirstFactor]:
         """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
-        ticket = await one_time_tokens.peek(self._db, Purpose.MFA_TICKET, hashed, self._clock.now())
+        ticket = await one_time_tokens.peek(self._db, self._ticket, hashed, self._clock.now())
         if ticket is None:
             await self._refuse(None, "invalid ticket", origin)
-            raise WrongCode
+            raise StaleTicket
         first = msgspec.json.decode(ticket.data, type=_FirstFactor)
         user = await users.find(self._db, ticket.user_id)
         factor = await factors.find(self._db, ticket.user_id)
         usable = user is not None and user.token_version == first.token_version
         if user is None or factor is None or factor.confirmed_at is None or not usable:
             await self._refuse(user, "account changed during sign-in", origin)
-            raise WrongCode
+            raise StaleTicket
         return user, factor, first
 
     async def _spend_try(self, hashed: bytes, factor: TotpFactor, origin: Origin) -> None:
@@ -134,7 +152,7 @@ class VerifyMfa:
         now = self._clock.now()
         async with self._db.transaction() as tx:
             admitted = await factors.reserve_failure(tx, factor.user_id, now)
-            spent = admitted and await one_time_tokens.spend_attempt(tx, Purpose.MFA_TICKET, hashed, now) is not None
+            spent = admitted and await one_time_tokens.spend_attempt(tx, self._ticket, hashed, now) is not None
             if not spent:
                 reason = "too many tries for this ticket" if admitted else "too many wrong codes for this account"
                 await self._audit.record(
@@ -151,7 +169,7 @@ class VerifyMfa:
             raise RateLimited(headers={"Retry-After": str(_seconds_until_unlocked(factor, now))})
         if not spent:
             annotate(sign_in="failed")
-            raise WrongCode
+            raise StaleTicket
 
     async def _prove(self, factor: TotpFactor, code: str) -> _Proof | None:
         typed = _IGNORED.sub("", code)
@@ -195,7 +213,7 @@ class VerifyMfa:
             await factors.lock(tx, factor.user_id)
             if not await proof.use(tx):
                 return False
-            if await one_time_tokens.consume(tx, Purpose.MFA_TICKET, hashed, self._clock.now()) is None:
+            if await one_time_tokens.consume(tx, self._ticket, hashed, self._clock.now()) is None:
                 return False
             await factors.refund_failure(tx, factor.user_id)
             await self._audit.record(

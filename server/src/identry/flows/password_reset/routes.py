@@ -9,6 +9,7 @@ import msgspec
 from identry.core.limits import RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.password_reset.service import InvalidResetToken, PasswordReset, VendorReset
+from identry.signin import PasswordLoginDisabled
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import NewPassword, OpaqueToken, login_email
@@ -84,7 +85,7 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             body=ResetRequestBody,
             reply=ResetRequested,
             limits=(RESET_REQUEST, RESET_REQUEST_EMAIL),
-            errors=(VendorReset,),
+            errors=(VendorReset, PasswordLoginDisabled),
             description="Answers the same, in the same time, whether or not the address has an account; its "
             "limit counts addresses known or not. A newer link makes the older ones invalid.",
             example={"email": "ada@example.com"},
@@ -98,7 +99,7 @@ def operations(reset: PasswordReset, *, expose_token: bool) -> list[Operation]:
             body=ResetConfirmBody,
             reply=ResetConfirmed,
             limits=(RESET_CONFIRM,),
-            errors=(InvalidResetToken, UnacceptablePassword),
+            errors=(InvalidResetToken, UnacceptablePassword, PasswordLoginDisabled),
             description="Ends every session of the account and signs nobody in. A second factor stays.",
             example={"token": "hvZ0…", "newPassword": "correct horse battery"},
         ),

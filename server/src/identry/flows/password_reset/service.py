@@ -25,6 +25,7 @@ from identry.records import one_time_tokens, sessions, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.signin import PasswordLoginDisabled
 from identry_kit.apierror import BadRequest, NotImplementedYet
 
 
@@ -56,6 +57,7 @@ class PasswordReset:
 
     Args:
         ttl: how long a link works (60 minutes).
+        password_login: False under `AUTH_POLICY=restricted`: no password, nothing to reset.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class PasswordReset:
         outbox: Outbox,
         marks: RevocationMarks,
         ttl: timedelta,
+        *,
+        password_login: bool = True,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -77,6 +81,7 @@ class PasswordReset:
         self._outbox = outbox
         self._marks = marks
         self._ttl = ttl
+        self._password_login = password_login
 
     async def request(self, email: str, account_type: str, origin: Origin) -> str:
         """Mail a link to the address if it has an account that may use one; older links are void from now on.
@@ -85,10 +90,13 @@ class PasswordReset:
 
         Raises:
             TooManyRequests: the client address or the mail address used up its requests.
+            PasswordLoginDisabled: `AUTH_POLICY=restricted`.
             VendorReset: `account_type` is `vendor`.
             ServiceUnavailable: limiter or database cannot answer.
         """
         await self._limiter.spend(RESET_REQUEST, origin.ip)
+        if not self._password_login:
+            raise PasswordLoginDisabled
         if account_type == "vendor":
             raise VendorReset
         await self._limiter.spend(RESET_REQUEST_EMAIL, email)
@@ -152,17 +160,21 @@ class PasswordReset:
             updated_at=now,
         )
 
-    async def confirm(self, raw_token: str, new_password: str, origin: Origin) -> None:
+    async def confirm(self, raw_token: str, new_password: str, origin: Origin, *, field: str = "newPassword") -> None:
         """Set the password of the token's user; every session and every other one-time token of the user ends.
 
-        Wrong passwords that were tried from here count no more: who forgot a password has guessed before.
+        `field` is the name of the password in the request. Wrong passwords that were tried from here count no more: who
+        forgot a password has guessed before.
 
         Raises:
+            PasswordLoginDisabled: `AUTH_POLICY=restricted`.
             InvalidResetToken: the token opens nothing (any more), or its account is blocked.
             UnacceptablePassword: the policy refuses the password; the token stays open.
             TooManyRequests, ServiceUnavailable: limit used up; hashing queue, limiter or database cannot answer.
         """
         await self._limiter.spend(RESET_CONFIRM, origin.ip)
+        if not self._password_login:
+            raise PasswordLoginDisabled
         user = await self._holder(token_hash(raw_token))
         if user is None:
             await self._refuse(None, "invalid token", origin)
@@ -170,7 +182,7 @@ class PasswordReset:
         if not may_reset(user):
             await self._refuse(user.id, "blocked account", origin)
             raise InvalidResetToken
-        password_hash = await self._new_passwords.hash(new_password, email=user.email, field="newPassword")
+        password_hash = await self._new_passwords.hash(new_password, email=user.email, field=field)
         ended = await self._set_password(user, token_hash(raw_token), password_hash, origin)
         if ended is None:
             raise InvalidResetToken

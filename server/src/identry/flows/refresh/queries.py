@@ -8,7 +8,22 @@ from uuid import UUID
 
 from identry.core.db import Executor
 from identry.records import audit as audit_log
-from identry.records import sessions
+from identry.records import seats, sessions
+
+# A tenant that came to want single sign-on or a second factor gets it at the next refresh: what the session began with
+# is held against what the tenant demands now.
+_SEATED = """
+    (s.tenant_id IS NULL OR EXISTS (
+        SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active
+          AND (NOT t.mfa_required OR 'mfa' = ANY (s.amr))
+          AND (t.auth_policy <> 'restricted' OR NOT 'pwd' = ANY (s.amr))))
+"""
+_SEAT = f"""
+    s.tenant_id,
+    (SELECT {seats.ROLE} FROM tenant_members tm WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id) AS role,
+    (SELECT e.plan FROM company_entitlements e WHERE e.company_id = s.tenant_id) AS plan
+"""  # noqa: S608 - constant expressions
 
 # The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
 # "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
@@ -20,8 +35,8 @@ _ROTATE = f"""
         FROM (SELECT u.* FROM {sessions.OF_USER}) u
         WHERE s.id = $1 AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
           AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
-          AND u.token_version = s.token_version
-        RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version
+          AND u.token_version = s.token_version AND {_SEATED}
+        RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {_SEAT}
     ), logged AS (
         {audit_log.INSERT}
         SELECT $6, $7, $8, $9, rotated.user_id, rotated.user_id, $10, $11, $12, $13, $14, $15, $16 FROM rotated
@@ -33,10 +48,10 @@ _ROTATE = f"""
 # finds it to be one: of a crowd that presents one token all but one come here, and each costs one round trip.
 _REPEAT = f"""
     WITH found AS (
-        SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version,
+        SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {_SEAT},
                s.refresh_generation, s.successor_sealed,
                s.revoked_at IS NULL AND s.expires_at > $3 AND u.is_active AND u.approval_status = 'APPROVED'
-                   AND u.token_version = s.token_version AS live,
+                   AND u.token_version = s.token_version AND {_SEATED} AS live,
                COALESCE(s.predecessor_hash = $2 AND s.successor_sealed IS NOT NULL
                         AND s.rotated_at > $4 AND s.rotated_at <= $5, false) AS in_grace
         FROM {sessions.OF_USER}

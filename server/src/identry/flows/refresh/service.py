@@ -16,7 +16,7 @@ from identry.core.origin import Origin
 from identry.flows.refresh import queries
 from identry.records import sessions
 from identry.records.audit import Audit
-from identry.tokens import Grant, RefreshToken, RefreshTokens, TokenMint, TokenPair
+from identry.tokens import Grant, Mint, RefreshToken, RefreshTokens, Seat, TokenPair
 from identry_kit.apierror import Unauthorized
 from identry_kit.context import annotate
 
@@ -43,6 +43,7 @@ class Refresh:
 
     Args:
         grace: how long the predecessor still gets the same successor (`REFRESH_GRACE`; zero: never).
+        plan: of tenants that bought nothing.
     """
 
     def __init__(
@@ -51,10 +52,11 @@ class Refresh:
         clock: Clock,
         audit: Audit,
         limiter: Limiter,
-        mint: TokenMint,
+        mint: Mint,
         refresh_tokens: RefreshTokens,
         marks: RevocationMarks,
         grace: timedelta,
+        plan: str = "",
     ) -> None:
         self._db = db
         self._clock = clock
@@ -64,6 +66,7 @@ class Refresh:
         self._refresh_tokens = refresh_tokens
         self._marks = marks
         self._grace = grace
+        self._plan = plan
 
     async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
         """The next pair of tokens.
@@ -92,7 +95,7 @@ class Refresh:
             annotate(refresh="refused")  # unless one of the cases below says otherwise
             return await self._repeated(presented, origin)
         annotate(refresh="rotated")
-        return self._mint.pair(_grant(presented, row), successor.raw)
+        return self._mint.pair(self._grant(presented, row), successor.raw)
 
     async def _repeated(self, presented: RefreshToken, origin: Origin) -> TokenPair:
         """The token is not the current one: an honest retry inside the window, or a replay."""
@@ -110,7 +113,7 @@ class Refresh:
         if row["in_grace"]:
             successor = self._successor(presented, row["successor_sealed"])
             annotate(refresh="replayed")
-            return self._mint.pair(_grant(presented, row), successor.raw)
+            return self._mint.pair(self._grant(presented, row), successor.raw)
         if presented.generation >= row["refresh_generation"]:
             # A genuine link of another history of this session (a restored backup): refuse, but nothing was stolen.
             raise InvalidRefreshToken
@@ -150,14 +153,15 @@ class Refresh:
                 )
         await self._marks.mark(presented.session_id)
 
-
-def _grant(token: RefreshToken, row: Any) -> Grant:
-    return Grant(
-        session_id=token.session_id,
-        user_id=row["user_id"],
-        global_role=row["global_role"],
-        token_version=row["token_version"],
-        amr=row["amr"],
-        auth_time=row["auth_time"],
-        expires_at=row["expires_at"],
-    )
+    def _grant(self, token: RefreshToken, row: Any) -> Grant:
+        tenant_id = row["tenant_id"]
+        return Grant(
+            session_id=token.session_id,
+            user_id=row["user_id"],
+            global_role=row["global_role"],
+            token_version=row["token_version"],
+            amr=row["amr"],
+            auth_time=row["auth_time"],
+            expires_at=row["expires_at"],
+            seat=Seat(tenant_id, row["role"] or "MEMBER", row["plan"] or self._plan) if tenant_id else None,
+        )

@@ -9,7 +9,7 @@ import msgspec
 from identry.core.limits import REGISTER
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.register.service import EmailTaken, Register, Registration, RegistrationDisabled
-from identry.signin import PasswordLoginDisabled
+from identry.signin import EmailDomainNotAllowed, PasswordLoginDisabled
 from identry.web.call import Call
 from identry.web.operations import Operation
 from identry.web.validation import Email, FullName, NewPassword, Phone, WebUrl
@@ -57,6 +57,7 @@ def operations(register: Register) -> list[Operation]:
             errors=(
                 RegistrationDisabled,
                 PasswordLoginDisabled,
+                EmailDomainNotAllowed,
                 EmailTaken,
                 UnacceptablePassword,
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from identry.core import email_domains
 from identry.core.clock import Clock
 from identry.core.db import Database
 from identry.core.ids import uuid7
@@ -14,7 +15,7 @@ from identry.core.origin import Origin
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
-from identry.signin import PasswordLoginDisabled
+from identry.signin import EmailDomainNotAllowed, PasswordLoginDisabled
 from identry_kit.apierror import Conflict, Forbidden
 
 
@@ -28,6 +29,7 @@ class RegistrationDisabled(Forbidden):
 class EmailTaken(Conflict):
     """409: an account with this address exists."""
 
+    browser_code = "email_exists"
     message = "an account with this email already exists"
 
 
@@ -48,6 +50,7 @@ class Register:
     Args:
         enabled: `PUBLIC_REGISTRATION_ENABLED`.
         password_login: False under `AUTH_POLICY=restricted`.
+        email_domains: `AUTH_ALLOWED_EMAIL_DOMAINS`.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Register:
         *,
         enabled: bool,
         password_login: bool,
+        email_domains: tuple[str, ...] = (),
     ) -> None:
         self._db = db
         self._clock = clock
@@ -70,12 +74,14 @@ class Register:
         self._outbox = outbox
         self._enabled = enabled
         self._password_login = password_login
+        self._email_domains = email_domains
 
     async def __call__(self, registration: Registration, origin: Origin) -> User:
         """The new account: pending, inactive, its address not yet proven.
 
         Raises:
             RegistrationDisabled, PasswordLoginDisabled: the deployment does not offer this.
+            EmailDomainNotAllowed: not for addresses of this domain.
             TooManyRequests: the address used up its registrations.
             UnacceptablePassword: the policy refuses the password.
             EmailTaken: the address has an account.
@@ -86,6 +92,8 @@ class Register:
         if not self._password_login:
             raise PasswordLoginDisabled
         await self._limiter.spend(REGISTER, origin.ip)
+        if not email_domains.allowed(registration.email, self._email_domains):
+            raise EmailDomainNotAllowed
         password_hash = await self._new_passwords.hash(
             registration.password, email=registration.email, field="password"
         )

@@ -8,11 +8,14 @@ from typing import Any
 
 from identry.core.db import Unavailable
 from identry.core.limits import Limit, RateLimited
-from identry.web.errors import InvalidRequest, platform_envelope
+from identry.web.browser_guard import InvalidToken
+from identry.web.errors import InvalidRequest
 from identry.web.guards import InternalKeyRequired, SessionRevoked
 from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
+from identry.web.origin_check import OriginNotAllowed
+from identry.web.surfaces import browser_envelope, platform_envelope
 from identry_kit.apierror import (
     APIError,
     Forbidden,
@@ -48,6 +51,14 @@ ERROR: Schema = {
     },
 }
 
+BROWSER_ERROR: Schema = {
+    "description": f"{ERROR['description']} Under `/api/v1`.",
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {"error": ERROR["properties"]["error"]},
+}
+
 _INVALID_DETAILS = {"fields": [{"field": "email", "rule": "required", "message": "is required"}]}
 
 _HEADERS: dict[int, Schema] = {
@@ -70,6 +81,10 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield from (PayloadTooLarge, UnsupportedMediaType)
     if operation.guard in {Guard.TOKEN, Guard.BEARER}:
         yield from (MissingToken, SessionRevoked)
+    if operation.guard is Guard.BROWSER:
+        yield from (MissingToken, InvalidToken, SessionRevoked)
+    if operation.guard is Guard.COOKIE:
+        yield from (OriginNotAllowed, UnsupportedMediaType)
     if operation.guard is Guard.MACHINE:
         yield InternalKeyRequired
     if operation.rule and not any(issubclass(kind, Forbidden) for kind in operation.errors):
@@ -81,12 +96,12 @@ def _implied(operation: Operation) -> Iterator[Kind]:
     yield from (Internal, GatewayTimeout)
 
 
-def envelope(kind: Kind) -> dict[str, Any]:
-    """What a client reads when `kind` is raised as it stands; made by the error edge itself."""
+def envelope(kind: Kind, operation: Operation | None = None) -> dict[str, Any]:
+    """What a client of an operation's surface reads when `kind` is raised as it stands; made by the error edge."""
     error = kind.__new__(kind)
     details = getattr(kind, "example_details", _INVALID_DETAILS if kind is InvalidRequest else None)
     APIError.__init__(error, details=details)
-    return platform_envelope(error)
+    return browser_envelope(error) if operation and operation.surface == "browser" else platform_envelope(error)
 
 
 def error_responses(operation: Operation) -> dict[str, Schema]:
@@ -94,14 +109,14 @@ def error_responses(operation: Operation) -> dict[str, Schema]:
     by_status: dict[int, list[Kind]] = {}
     for kind in refusals(operation):
         by_status.setdefault(kind.status, []).append(kind)
-    return {str(status): _error_response(status, kinds) for status, kinds in by_status.items()}
+    return {str(status): _error_response(operation, status, kinds) for status, kinds in by_status.items()}
 
 
-def _error_response(status: int, kinds: list[Kind]) -> Schema:
+def _error_response(operation: Operation, status: int, kinds: list[Kind]) -> Schema:
     examples: dict[str, Any] = {}
     codes: list[str] = []
     for kind in kinds:
-        value = envelope(kind)
+        value = envelope(kind, operation)
         if any(example["value"] == value for example in examples.values()):
             continue
         code = value["error"]["code"]
@@ -109,11 +124,12 @@ def _error_response(status: int, kinds: list[Kind]) -> Schema:
         name = code if codes.count(code) == 1 else f"{code}_{codes.count(code)}"
         examples[name] = {"summary": value["error"]["message"], "value": value}
     enum = {"error": {"properties": {"code": {"enum": list(dict.fromkeys(codes))}}}}
+    name = "BrowserError" if operation.surface == "browser" else "Error"
     response: Schema = {
         "description": f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
         "content": {
             "application/json": {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, {"properties": enum}]},
+                "schema": {"allOf": [{"$ref": f"#/components/schemas/{name}"}, {"properties": enum}]},
                 "examples": examples,
             }
         },
@@ -138,6 +154,8 @@ def _success(operation: Operation, status: int, description: str, schemas: Schem
         return {"description": description, "content": {operation.media_type: {"schema": schema}}}
     schema = schemas.of(operation.reply)
     example = sample(schema, schemas.components)
+    if operation.or_replies:
+        schema = {"anyOf": [schema, *(schemas.of(kind) for kind in operation.or_replies)]}
     if operation.enveloped:
         example = {"success": True, "data": example}
         schema = {

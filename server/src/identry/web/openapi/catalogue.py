@@ -14,17 +14,35 @@ from identry_kit.apierror import MethodNotAllowed
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
     "account_inactive": "Tell the person to ask staff. Do not retry.",
+    "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
+    "email_exists": "Offer sign-in and password reset instead.",
+    "invitation_expired": "Tell the person to ask for a new invitation.",
+    "invitation_used": "Offer sign-in instead.",
+    "invalid_code": "Show the message; the person may try another code.",
+    "invalid_credentials": "Show the message at the form.",
+    "invalid_token": "Refresh once with the cookie, then show the sign-in page.",
+    "mfa_setup_required": "Let the person set up a second factor; under `/api/v1` the sign-in's answer has a ticket.",
+    "origin_not_allowed": "Add the page's origin to `ALLOW_ORIGINS`, exactly as the browser writes it.",
+    "session_token_expired": "Begin the sign-in again.",
+    "tenant_inactive": "Tell the person to ask the tenant's administrators. Do not retry.",
+    "token_revoked": "Drop the access token and show the sign-in page.",
     "conflict": "Read the target again, show the message, let the person decide.",
     "expired": "Ask for a new link or invitation.",
     "forbidden": "Hide or disable the action. Signing in again changes nothing.",
+    "group_built_in": "Show the group read-only; make another one instead.",
+    "group_exists": "Ask for another name.",
     "internal_error": "Report it with the `X-Request-ID` of the answer. Retry only what is safe to repeat.",
+    "last_admin": "Put somebody else into Admin first.",
     "method_not_allowed": "A bug in the caller: use a method that `Allow` lists.",
     "mfa_required": "Ask for the second factor and send it with `details.mfaToken` to `POST /auth/mfa/verify`.",
     "not_found": "The id is wrong, or not for this caller to know. Do not retry.",
     "not_implemented": "This deployment does not serve it; the message says what is missing.",
+    "owner_is_admin": "Change the role in the company first.",
     "password_login_disabled": "Offer single sign-on instead.",
     "payload_too_large": "A bug in the caller: bodies are limited to 1 MiB.",
     "pending_approval": "Tell the person that staff still have to approve the account.",
+    "permission_denied": "Hide or disable what needs `details.required`; `details.missing` lists what would exceed the "
+    "caller's own rights.",
     "rate_limited": "Wait for `Retry-After` seconds, then try once.",
     "registration_disabled": "Hide the form: accounts come from staff or by invitation here.",
     "registration_rejected": "Tell the person to ask staff. Do not retry.",
@@ -48,11 +66,20 @@ An error of the platform surface (`/auth/*`, `/internal/*`, health, keys) is
 {"success": false, "error": {"code": "…", "message": "…", "details": {}}}
 ```
 
+and of the browser surface (`/api/v1/*`)
+
+```json
+{"error": {"code": "…", "message": "…", "details": {}}}
+```
+
 `code` is stable: branch on it. `message` is for people and may change; at 5xx it is generic, the cause is in the log
 under the answer's `X-Request-ID`. `details` is there only where this page says so. Whatever the code, the status keeps
 its meaning: 401 is a problem of authentication, 403 of authorization, 503 means that nothing could be decided. An
 outage never looks like a wrong password.
 """
+
+Coded = tuple[str, Kind]
+"""A code as a surface says it, and the error behind it."""
 
 _ANYWHERE = "any path"
 
@@ -60,13 +87,13 @@ _ANYWHERE = "any path"
 def errors_markdown(operations: Iterable[Operation]) -> str:
     """The text of `docs/errors.md`."""
     listed = [operation for operation in operations if not operation.hidden]
-    raised: dict[Kind, list[Operation]] = {UnknownRoute: [], MethodNotAllowed: []}
+    raised: dict[Coded, list[Operation]] = {(kind.code, kind): [] for kind in (UnknownRoute, MethodNotAllowed)}
     for operation in listed:
         for kind in refusals(operation):
-            raised.setdefault(kind, []).append(operation)
+            raised.setdefault((envelope(kind, operation)["error"]["code"], kind), []).append(operation)
     by_code: dict[tuple[int, str], list[Kind]] = {}
-    for kind in sorted(raised, key=lambda kind: (kind.status, kind.code)):
-        by_code.setdefault((kind.status, kind.code), []).append(kind)
+    for code, kind in sorted(raised, key=lambda coded: (coded[1].status, coded[0])):
+        by_code.setdefault((kind.status, code), []).append(kind)
     parts = [_INTRODUCTION, _summary(by_code)]
     status = 0
     for (number, code), kinds in by_code.items():
@@ -87,6 +114,7 @@ def _groups(listed: list[Operation]) -> dict[str, list[Operation]]:
     return {
         "every operation": listed,
         "every operation with a bearer token": [o for o in listed if o.guard in {Guard.TOKEN, Guard.BEARER}],
+        "every browser operation with a bearer token": [o for o in listed if o.guard is Guard.BROWSER],
         "every operation with a body": [o for o in listed if o.body],
         "every operation with `X-Internal-API-Key`": [o for o in listed if o.guard is Guard.MACHINE],
     }
@@ -104,12 +132,12 @@ def _places(operations: list[Operation], groups: dict[str, list[Operation]]) -> 
 
 
 def _section(
-    code: str, kinds: list[Kind], raised: dict[Kind, list[Operation]], groups: dict[str, list[Operation]]
+    code: str, kinds: list[Kind], raised: dict[Coded, list[Operation]], groups: dict[str, list[Operation]]
 ) -> str:
     lines = [f"### `{code}`\n", f"{_advice(code)}\n", "| when | message | from |", "|---|---|---|"]
     merged: dict[tuple[str, str], list[Operation]] = {}
     for kind in kinds:
-        merged.setdefault((when(kind), envelope(kind)["error"]["message"]), []).extend(raised[kind])
+        merged.setdefault((when(kind), envelope(kind)["error"]["message"]), []).extend(raised[code, kind])
     for (text, message), operations in merged.items():
         lines.append(f"| {_cell(text)} | {_cell(message)} | {_places(operations, groups)} |")
     return "\n".join(lines) + "\n"

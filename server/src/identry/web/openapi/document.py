@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from identry.web.openapi.answers import ERROR, error_responses, spoken, success_responses
+from identry.web.openapi.answers import BROWSER_ERROR, ERROR, error_responses, spoken, success_responses
 from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
@@ -22,6 +22,10 @@ TAGS: Mapping[str, str] = {
     "Companies": "Who belongs to a company or a business unit, and as what.",
     "Machines": "For services, with `X-Internal-API-Key`. Mounted only where `INTERNAL_API_KEY` is set.",
     "Keys": "The public keys that verify access tokens.",
+    "Browser": "For single-page apps: snake_case, no success envelope, the refresh token in an HttpOnly cookie. "
+    "Mounted where `API_PUBLIC_URL` and `APP_BASE_URL` are set.",
+    "Groups and permissions": "Under `/api/v1`: what the groups of a tenant may do, who is in them, and why.",
+    "Tenant users": "Under `/api/v1`: the people of a tenant, for its own administrators.",
     "Operations": "For load balancers and monitors.",
 }
 
@@ -32,8 +36,9 @@ One place for identity, sessions, tokens, memberships, invitations and audit.
 for every further call. Nothing leaves this server.
 
 **Shape.** JSON in, JSON out, camelCase. A success is `{"success": true, "data": …}`, an error
-`{"success": false, "error": {"code", "message", "details"?}}`. Unknown request fields are ignored. Times are RFC 3339
-UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
+`{"success": false, "error": {"code", "message", "details"?}}`. Under `/api/v1` keys are snake_case, a success is the
+object itself, an error `{"error": {"code", "message", "details"?}}`. Unknown request fields are ignored. Times are
+RFC 3339 UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
 
 **Meaning of a status.** `400` the request is malformed · `401` authentication: refresh once, then sign in again ·
 `403` authenticated, not allowed · `409` the state of the target does not allow it · `429` slow down for `Retry-After`
@@ -45,6 +50,8 @@ _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.TOKEN: [{"bearer": []}],
     Guard.BEARER: [{"bearer": []}],
     Guard.MACHINE: [{"internalKey": []}],
+    Guard.BROWSER: [{"browser": []}],
+    Guard.COOKIE: [{"refreshCookie": []}],
 }
 
 
@@ -55,7 +62,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     headers = [header.type for operation in listed for header in operation.headers]
     schemas = Schemas(
         requests=[*(operation.body for operation in listed), *queries, *headers],
-        replies=[operation.reply for operation in listed],
+        replies=[kind for operation in listed for kind in (operation.reply, *operation.or_replies)],
     )
     paths: dict[str, dict[str, Any]] = {}
     for operation in listed:
@@ -77,7 +84,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         "tags": [{"name": tag, "description": text} for tag, text in TAGS.items() if tag in used],
         "paths": paths,
         "components": {
-            "schemas": {"Error": ERROR, **schemas.components},
+            "schemas": {"Error": ERROR, **_browser_error(listed), **schemas.components},
             "responses": _hoist(paths),
             "securitySchemes": {
                 "bearer": {
@@ -85,6 +92,18 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "The `accessToken` of a sign-in.",
+                },
+                "browser": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The `access_token` of a sign-in under `/api/v1`.",
+                },
+                "refreshCookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "refresh_token",
+                    "description": "Set by a sign-in under `/api/v1`; only pages of known origins may use it.",
                 },
                 "internalKey": {
                     "type": "apiKey",
@@ -95,6 +114,10 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
             },
         },
     }
+
+
+def _browser_error(listed: list[Operation]) -> dict[str, Schema]:
+    return {"BrowserError": BROWSER_ERROR} if any(operation.surface == "browser" for operation in listed) else {}
 
 
 def template(path: str) -> str:

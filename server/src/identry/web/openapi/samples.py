@@ -79,9 +79,14 @@ def _known(schema: Schema, name: str) -> Any:
     value = _BY_NAME.get(name)
     if "enum" in schema:
         return value if value in schema["enum"] else next((v for v in schema["enum"] if v != ""), schema["enum"][0])
-    if value is not None and _is(value, schema.get("type")):
+    if value is not None and _is(value, schema.get("type")) and _fits(value, schema):
         return value
     return None
+
+
+def _fits(value: Any, schema: Schema) -> bool:
+    """Whether the entries of a list are of the kind that the schema's are."""
+    return not isinstance(value, list) or all(_is(entry, schema.get("items", {}).get("type")) for entry in value)
 
 
 def _is(value: Any, kind: object) -> bool:

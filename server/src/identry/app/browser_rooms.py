@@ -1,0 +1,135 @@
+"""The rooms of the browser surface: the same services as the platform's, with their own tokens, limits and skins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from identry.app.engines import BrowserEngines, Engines
+from identry.browser import Replies
+from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
+from identry.flows.accept_invitation import routes as accept_invitation
+from identry.flows.accept_invitation.service import AcceptInvitation
+from identry.flows.account import browser as account
+from identry.flows.check_method import routes as check_method
+from identry.flows.check_method.service import CheckMethod
+from identry.flows.login import browser as login
+from identry.flows.login.service import Login
+from identry.flows.logout import browser as logout
+from identry.flows.logout.service import Logout
+from identry.flows.mfa import browser as mfa
+from identry.flows.mfa.service import VerifyMfa
+from identry.flows.password_change import routes as password_change
+from identry.flows.password_change.service import PasswordChange
+from identry.flows.password_reset import browser as password_reset
+from identry.flows.password_reset.service import PasswordReset
+from identry.flows.refresh import browser as refresh
+from identry.flows.refresh.service import Refresh
+from identry.flows.register import browser as register
+from identry.flows.register.service import Register
+from identry.flows.sessions import routes as sessions
+from identry.flows.sessions.service import OwnSessions
+from identry.profile import Profiles
+from identry.records.one_time_tokens import Purpose
+from identry.settings import Settings
+from identry.signin import Demands, SignIn, Surface
+from identry.web.browser_guard import BrowserBearer
+from identry.web.cookies import refresh_cookie
+from identry.web.operations import Operation
+
+
+def demands(settings: Settings, e: Engines) -> Demands:
+    """What the deployment asks of every sign-in, on every surface."""
+    return Demands(settings.auth_policy == "standard", settings.mfa_required, e.default_plan)
+
+
+def browser_signin(settings: Settings, e: Engines, b: BrowserEngines) -> SignIn:
+    """Makes browser sessions; every way to sign in on this surface ends in it."""
+    horizon = timedelta(days=settings.refresh_token_expire_days)
+    surface = Surface(b.mint, b.refresh_tokens, horizon, Purpose.BROWSER_MFA_TICKET, seated=True)
+    return SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
+
+
+def browser_rooms(
+    settings: Settings, e: Engines, b: BrowserEngines, sign_up: Register, reset: PasswordReset
+) -> list[Operation]:
+    """The operation table of `/api/v1/auth`."""
+    password_login = settings.auth_policy == "standard"
+    signin = browser_signin(settings, e, b)
+    cookie = refresh_cookie(
+        same_site=settings.refresh_cookie_samesite,
+        secure=settings.browser_api_url.startswith("https:"),
+        days=settings.refresh_token_expire_days,
+    )
+    profiles = Profiles(e.db, e.entitlements, plan=e.default_plan, mfa_required=settings.mfa_required)
+    replies = Replies(cookie, profiles)
+    password = Login(
+        e.db,
+        e.clock,
+        e.audit,
+        e.login_limiter,
+        e.passwords,
+        signin,
+        password_login=password_login,
+        tries=BROWSER_LOGIN,
+    )
+    second_factor = VerifyMfa(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.totp_secrets,
+        e.recovery_codes,
+        signin,
+        ticket=Purpose.BROWSER_MFA_TICKET,
+        tries=BROWSER_MFA_VERIFY,
+    )
+    rotation = Refresh(
+        e.db,
+        e.clock,
+        e.audit,
+        e.worker_limiter,
+        b.mint,
+        b.refresh_tokens,
+        e.marks,
+        settings.refresh_grace,
+        e.default_plan,
+    )
+    change = PasswordChange(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.new_passwords,
+        e.outbox,
+        e.marks,
+        password_login=password_login,
+    )
+    join = AcceptInvitation(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.new_passwords,
+        signin,
+        password_login=password_login,
+    )
+    ways = CheckMethod(e.limiter, password_login=password_login, microsoft=settings.microsoft_login)
+    return [
+        *login.operations(password, replies),
+        *mfa.operations(second_factor, replies),
+        *refresh.operations(rotation, replies),
+        *logout.operations(
+            Logout(e.db, e.clock, e.audit, b.refresh_tokens, e.marks),
+            BrowserBearer(b.verifier, e.marks, e.db, e.clock),
+            replies,
+        ),
+        *account.operations(replies),
+        *sessions.operations(OwnSessions(e.db, e.clock, e.audit, e.marks)),
+        *password_change.operations(change),
+        *password_reset.operations(reset),
+        *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
+        *check_method.operations(ways),
+    ]

@@ -1,0 +1,159 @@
+"""What every way to sign in answers on the browser surface: tokens in the body and the cookie, or the next step.
+
+A room's browser routes hand their service's call to `Replies.of`; nothing here decides who may sign in.
+Source: contracts/browser-api.md §2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from identry.profile import Profile, Profiles
+from identry.signin import MFA_TICKET_TTL, MfaRequired, MfaSetupRequired, SignedIn
+from identry.tokens import TokenPair
+from identry.web.call import Answer
+from identry.web.cookies import Cookie
+from identry_kit.apierror import Unauthorized
+
+BROWSER_PATH = "/api/v1/auth"
+
+
+class GroupRef(msgspec.Struct, frozen=True):
+    """A group of the tenant."""
+
+    id: UUID
+    name: str
+
+
+class Me(msgspec.Struct, frozen=True):
+    """The person who is signed in, in the tenant of the session."""
+
+    id: UUID
+    email: str
+    full_name: str
+    tenant_id: UUID
+    tenant_name: str
+    groups: list[GroupRef]
+    permissions: list[str]
+    modules: list[str]
+    mfa_enabled: bool
+    auth_methods: list[str]
+    must_enroll_mfa: bool
+    plan: str
+    locale: Annotated[str | None, msgspec.Meta(description="Null: the browser's own.")]
+    last_login_at: datetime | None
+
+
+class LoginOk(msgspec.Struct, frozen=True):
+    """A session: keep the access token in memory; the refresh token is in the cookie."""
+
+    access_token: str
+    expires_in: int
+    user: Me
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6750 token type
+
+
+class MfaTicket(msgspec.Struct, frozen=True):
+    """The password was right; send a code with the token to `mfa/verify`."""
+
+    session_token: str
+    methods: list[str]
+    expires_in: int
+    mfa_required: bool = True
+
+
+class MfaSetupTicket(msgspec.Struct, frozen=True):
+    """The password was right, but a second factor is demanded and none is set up: the token opens its set-up only."""
+
+    session_token: str
+    expires_in: int
+    mfa_setup_required: bool = True
+
+
+NEXT_STEPS = (MfaTicket, MfaSetupTicket)
+"""What a sign-in may answer instead of `LoginOk`."""
+
+
+class Replies:
+    """Shapes the answers of sign-ins.
+
+    Attributes:
+        cookie: of the refresh token.
+    """
+
+    def __init__(self, cookie: Cookie, profiles: Profiles) -> None:
+        self.cookie = cookie
+        self._profiles = profiles
+
+    async def of(self, signing_in: Awaitable[SignedIn], *, status: int | None = None) -> Answer:
+        """A session's answer, or what the person has to do next.
+
+        Raises:
+            APIError: whatever else the sign-in raises.
+        """
+        try:
+            signed_in = await signing_in
+        except MfaRequired as waiting:
+            told: Any = waiting.details
+            return Answer(MfaTicket(told["mfaToken"], list(told["methods"]), int(MFA_TICKET_TTL.total_seconds())), 200)
+        except MfaSetupRequired as waiting:
+            told = waiting.details
+            return Answer(MfaSetupTicket(told["sessionToken"], int(MFA_TICKET_TTL.total_seconds())), 200)
+        return await self.session(signed_in.tokens, status=status)
+
+    async def session(self, tokens: TokenPair, *, status: int | None = None) -> Answer:
+        """The tokens of a session, its refresh token in the cookie."""
+        me = await self.me(tokens.session_id)
+        ok = LoginOk(tokens.access_token, tokens.expires_in, me)
+        return Answer(ok, status=status, cookies=(self.cookie.holding(tokens.refresh_token),))
+
+    async def me(self, session_id: UUID) -> Me:
+        """The person of a session."""
+        profile = await self._profiles.of_session(session_id)
+        return Me(
+            id=profile.user_id,
+            email=profile.email,
+            full_name=profile.full_name,
+            tenant_id=profile.tenant_id,
+            tenant_name=profile.tenant_name,
+            groups=[GroupRef(*group) for group in profile.groups],
+            permissions=list(profile.permissions),
+            modules=list(profile.modules),
+            mfa_enabled=profile.mfa_enabled,
+            auth_methods=_methods(profile),
+            must_enroll_mfa=self._profiles.must_enroll(profile),
+            plan=profile.plan,
+            locale=None,
+            last_login_at=profile.last_login_at,
+        )
+
+    async def renewed(self, refreshing: Awaitable[TokenPair]) -> Answer:
+        """As `session`; a cookie that is worth nothing is taken away.
+
+        Raises:
+            APIError: whatever the refresh raises.
+        """
+        try:
+            tokens = await refreshing
+        except Unauthorized as refused:
+            name, line = self.cookie.cleared()
+            refused.headers = {**refused.headers, name.decode(): line.decode()}
+            raise
+        return await self.session(tokens)
+
+    def gone(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Header lines that take the cookie away."""
+        return (self.cookie.cleared(),)
+
+
+def _methods(profile: Profile) -> list[str]:
+    sso = profile.auth_provider if profile.auth_provider in {"microsoft", "google"} else "oidc"
+    return [
+        *(["password"] if profile.has_password else []),
+        *([sso] if profile.auth_provider not in {"password", "other"} else []),
+    ]

@@ -1,0 +1,49 @@
+"""Which domains an address may be of: exact ones, and sub-domains of others. Source: contracts/browser-api.md §7."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?")
+
+
+def domain_pattern(text: str) -> str:
+    """A domain as it is compared: lower-case, international labels as A-labels; `*.` in front is kept.
+
+    Raises:
+        ValueError: it is no domain.
+    """
+    wild, bare = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    return wild + _ascii(bare)
+
+
+def domain_of(email: str) -> str:
+    """The domain of an address, as it is compared; empty when there is none that could be."""
+    try:
+        return _ascii(email.rpartition("@")[2])
+    except ValueError:
+        return ""
+
+
+def allowed(email: str, *lists: Iterable[str]) -> bool:
+    """Whether every list that is not empty names the address's domain: each list narrows the one before."""
+    domain = domain_of(email)
+    return all(not patterns or any(_matches(domain, p) for p in patterns) for patterns in map(tuple, lists))
+
+
+def _matches(domain: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return domain.endswith(pattern[1:])
+    return domain == pattern
+
+
+def _ascii(text: str) -> str:
+    try:
+        name = text.encode("ascii").decode() if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError("is no domain") from None
+    name = name.lower()
+    if len(name) > 253 or not _DOMAIN.fullmatch(name):
+        raise ValueError("is no domain")
+    return name

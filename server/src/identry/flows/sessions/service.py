@@ -1,0 +1,56 @@
+"""The caller's own sessions: what there is, and the end of one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from identry.core.clock import Clock
+from identry.core.db import Database
+from identry.core.kv import RevocationMarks
+from identry.core.origin import Origin
+from identry.records import sessions
+from identry.records.audit import Audit
+from identry.records.sessions import Shown
+from identry_kit.apierror import NotFound
+
+
+class UnknownSession(NotFound):
+    """404: the caller has no live session with this id."""
+
+    message = "no such session"
+
+
+class OwnSessions:
+    """Shows and ends sessions of one user."""
+
+    def __init__(self, db: Database, clock: Clock, audit: Audit, marks: RevocationMarks) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._marks = marks
+
+    async def live(self, user_id: UUID) -> list[Shown]:
+        """The user's live sessions, the newest first."""
+        return await sessions.live_of(self._db, user_id, self._clock.now())
+
+    async def end(self, session_id: UUID, user_id: UUID, acting: UUID, origin: Origin) -> None:
+        """End one of the user's sessions; `acting` is the session that asks.
+
+        Raises:
+            UnknownSession: ended before, unknown, or somebody else's; the answer is the same.
+        """
+        async with self._db.transaction() as tx:
+            ended = await sessions.revoke_own(tx, session_id, user_id, "ended by its owner", self._clock.now())
+            if ended:
+                await self._audit.record(
+                    tx,
+                    "auth.session.ended",
+                    origin,
+                    actor=user_id,
+                    target=user_id,
+                    session_id=session_id,
+                    details={"by": str(acting)},
+                )
+        if not ended:
+            raise UnknownSession
+        await self._marks.mark(session_id)

@@ -1,0 +1,56 @@
+"""Seats: in which tenants a user sits, and what those demand of a sign-in.
+
+Reads `tenants` and `tenant_members` (written by their own records), `company_memberships` for the role and
+`company_entitlements` for the plan. Source: contracts/browser-api.md §3, §5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from identry.core.db import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One tenant of a user, and what it demands; the field order is the column order of the SELECT here.
+
+    Attributes:
+        tenant_id: the tenant.
+        open: whether both the tenant and the membership are active.
+        role: the user's role in the company that the tenant is.
+        plan: what the company bought; None: the default.
+        auth_policy: `standard` or `restricted`.
+        mfa_required: whether it demands a second factor.
+    """
+
+    tenant_id: UUID
+    open: bool
+    role: str
+    plan: str | None
+    auth_policy: str
+    mfa_required: bool
+
+
+ROLE = """
+    COALESCE((SELECT c.role FROM company_memberships c
+              WHERE c.company_id = tm.tenant_id AND c.user_id = tm.user_id AND c.is_active), 'MEMBER')
+"""
+"""The role of membership `tm`; who has none in the company is an ordinary member."""
+
+PLAN = "(SELECT e.plan FROM company_entitlements e WHERE e.company_id = tm.tenant_id)"
+"""What the company of membership `tm` bought; null: the default."""
+
+
+async def of_user(db: Executor, user_id: UUID) -> list[Place]:
+    """Every place of a user, open ones first, of those the newest first."""
+    rows = await db.fetch(
+        f"""
+        SELECT t.id, t.is_active AND tm.is_active AS open, {ROLE}, {PLAN}, t.auth_policy, t.mfa_required
+        FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.user_id = $1 ORDER BY open DESC, tm.created_at DESC, t.id DESC
+        """,  # noqa: S608 - constant expressions
+        user_id,
+    )
+    return [Place(*row) for row in rows]

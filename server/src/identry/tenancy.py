@@ -1,0 +1,48 @@
+"""A tenant comes into being: with its first company membership, or by an operator's hand. Both the same way.
+
+Never: changes a tenant that exists, beyond who belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from identry.core.clock import Clock
+from identry.core.db import Executor
+from identry.core.ids import uuid7
+from identry.permissions import BUILT_INS
+from identry.records import groups, tenants
+from identry.records.groups import Group
+from identry.records.tenants import Tenant
+
+
+async def follow(tx: Executor, clock: Clock, company_ids: Iterable[UUID], user_ids: Iterable[UUID]) -> None:
+    """Companies whose memberships were just written become tenants, and those members become members of them.
+
+    Part of the transaction that wrote the memberships of `user_ids`; `OWNER`s are in `Admin` from then on
+    (records/groups.py).
+    """
+    companies = sorted(set(company_ids))
+    for company_id in companies:
+        name = str(company_id)
+        await create(tx, clock, company_id, slug=name, name=f"Company {name[:8]}")
+        await tenants.touch(
+            tx, company_id
+        )  # holds the tenant before its members are written: never the other way round
+    await tenants.follow_memberships(tx, companies, sorted(set(user_ids)), clock.now())
+
+
+async def create(tx: Executor, clock: Clock, tenant_id: UUID, *, slug: str, name: str) -> bool:
+    """Make a tenant with its built-in groups; False when the id or the slug is taken (nothing is written then)."""
+    now = clock.now()
+    if await tenants.find(tx, tenant_id) or not await tenants.insert(
+        tx, Tenant(tenant_id, slug, name, True, "standard", [], False, 1, now, now)
+    ):
+        return False
+    for built_in in BUILT_INS:
+        group = Group(
+            uuid7(clock), tenant_id, built_in.name, built_in.description, list(built_in.permissions), True, now, now
+        )
+        await groups.insert(tx, group)
+    return True

@@ -1,0 +1,94 @@
+"""Who is calling on the browser surface, and in which tenant? The twin of `guards.Bearer` for that surface's tokens.
+
+Issuer, audience and claims differ, so a token of one surface is refused on the other. Source: browser-api.md §3.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from identry.core.clock import Clock
+from identry.core.db import Executor
+from identry.core.kv import RevocationMarks
+from identry.records import sessions, users
+from identry.records.users import User
+from identry.web.call import Actor, Call
+from identry.web.guards import SessionRevoked, session_of
+from identry_kit.apierror import Unauthorized
+from identry_kit.jwtauth import Claims, bearer_token
+
+_USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
+_LIVE = f"""
+    SELECT {sessions.ENDED} AS ended, {sessions.ACCESS_VERSION} AS access_version, s.tenant_id, s.amr, s.auth_time,
+           {_USER}
+    FROM {sessions.OF_USER}
+"""  # noqa: S608 - constant column names
+
+
+class InvalidToken(Unauthorized):
+    """401: the access token is malformed, forged, expired or of another surface."""
+
+    message = "invalid or expired token"
+
+
+class TokenVerifier(Protocol):
+    """Whoever can tell that a token is genuine."""
+
+    async def verify(self, token: str) -> Claims:
+        """The claims of a token. Raises Unauthorized, or ServiceUnavailable when nobody can tell."""
+
+
+class BrowserBearer:
+    """Checks access tokens of the browser surface."""
+
+    def __init__(self, verifier: TokenVerifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
+        self._verifier = verifier
+        self._marks = marks
+        self._db = db
+        self._clock = clock
+
+    async def session(self, call: Call) -> None:
+        """Signature, claims, session, user, tenant; sets `call.claims`, `call.actor`, `call.tenant_id`
+        and `call.access_version`.
+
+        Raises:
+            Unauthorized: missing, malformed, forged, expired or foreign token.
+            SessionRevoked: its session ended, or user or tenant may not act any more.
+            ServiceUnavailable: the database cannot answer.
+        """
+        claims = call.claims = await self._verifier.verify(bearer_token(call.scope))
+        session_id = session_of(claims)
+        if self._marks.is_marked(session_id):
+            raise SessionRevoked
+        row = await self._db.fetchrow(_LIVE, session_id, self._clock.now())
+        if row is None:
+            raise SessionRevoked
+        ended, access_version, tenant_id, amr, auth_time, *rest = row
+        user = User(*rest)
+        if ended is not None or access_version is None or not _belong(claims, tenant_id, user):
+            raise SessionRevoked
+        call.actor = Actor(user=user, session_id=session_id, amr=amr, auth_time=auth_time)
+        call.tenant_id, call.access_version = tenant_id, access_version
+
+    async def named_session(self, call: Call) -> UUID | None:
+        """The session of the request's bearer token, if it carries a genuine one; nothing else is asked."""
+        try:
+            return session_of(await self._verifier.verify(bearer_token(call.scope)))
+        except Unauthorized:
+            return None
+
+
+def _belong(claims: Claims, tenant_id: UUID | None, user: User) -> bool:
+    """Whether token, session and user belong together.
+
+    The version in the token is not asked: the session's own was compared with the user's, and the one session that
+    goes on after a change of password was brought to the new version.
+    """
+    told = claims.get
+    return (
+        tenant_id is not None
+        and told("tenant_id") == str(tenant_id)
+        and told("sub") == str(user.id)
+        and told("user_id") == str(user.id)
+    )
