@@ -70,10 +70,8 @@ class Exchange:
     def _merged(self, message: Message) -> Headers:
         own: Headers = message.get("headers", ())
         names = self._names
-        for header in own:
-            if header[0] in names:
-                sent = {name for name, _ in own}
-                return [*own, *[line for line in self._lines if line[0] not in sent]]
+        if taken := [name for name, _ in own if name in names]:
+            return [*own, *[line for line in self._lines if line[0] not in taken]]
         return [*own, *self._lines]
 
     async def _send_refusal(self) -> None:
