@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from identry_kit.jwtauth.compact import read_object
+
 NOW = 1_800_000_000
 
 
@@ -200,12 +202,25 @@ def _texts(s: Any) -> Iterator[tuple[str, Any]]:
     for name, change in texts.items():
         yield f"header: {name}", s.raw(change(header), claims)
         yield f"payload: {name}", s.raw(header, change(claims))
+        yield f"compact payload: {name}", s.raw(header, _compact(change(claims)))
     for name, second in {"alg": '"none"', "kid": '"x"', "typ": '"x"'}.items():
         yield f"header: {name} twice, good one last", s.raw(f'{{"{name}": {second}, ' + header[1:], claims)
         yield f"header: {name} twice, good one first", s.raw(header[:-1] + f', "{name}": {second}}}', claims)
     for name, second in {"sub": '"1"', "exp": "1", "iss": '"x"', "aud": '"x"', "type": '"x"'}.items():
         yield f"payload: {name} twice, good one last", s.raw(header, f'{{"{name}": {second}, ' + claims[1:])
         yield f"payload: {name} twice, good one first", s.raw(header, claims[:-1] + f', "{name}": {second}}}')
+        for place, text in {
+            "first": f'{{"{name}":{second},' + _compact(claims)[1:],
+            "last": _compact(claims)[:-1] + f',"{name}":{second}}}',
+            "last, with a tab": _compact(claims)[:-1] + f',"{name}"\t:{second}}}',
+            "last, beside a text that looks like a name": _compact(claims)[:-1] + f',"y":":","{name}":{second}}}',
+        }.items():
+            yield f"compact payload: {name} twice, bad one {place}", s.raw(header, text)
+
+
+def _compact(text: str | bytes) -> str | bytes:
+    """Without the blanks that `json.dumps` puts after separators."""
+    return text.replace(", ", ",").replace(": ", ":") if isinstance(text, str) else text
 
 
 @pytest.mark.parametrize("family", [_shapes, _headers, _texts])
@@ -217,3 +232,14 @@ def test_the_table_is_long_enough(signer: Any) -> None:
     rows = [name for family in (_shapes, _headers, _texts) for name, _ in family(signer)]
     assert len(rows) >= 200
     assert len(rows) == len(set(rows))
+
+
+@pytest.mark.parametrize(
+    "claim", ["", ":", '":', "a:b", "{", "[{]}", "\\u0000", "\\\\u0000", "\\", "é", "\t", " ", "'", "x" * 500]
+)
+def test_texts_that_look_like_syntax_are_texts(signer: Any, claim: str) -> None:
+    for separators in ((",", ":"), (", ", ": ")):
+        data = json.dumps({"sub": "1", "x": claim, "list": [claim], "in": {"x": claim}}, separators=separators).encode()
+        assert read_object(data) == {"sub": "1", "x": claim, "list": [claim], "in": {"x": claim}}
+        flat = json.dumps({"sub": "1", claim: claim}, separators=separators, ensure_ascii=False).encode()
+        assert read_object(flat) == {"sub": "1", claim: claim}
