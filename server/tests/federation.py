@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -11,12 +13,13 @@ from uuid import UUID, uuid4
 
 import httpx2
 from browser import API, APP, JSON, tenant
-from harness import Harness, Person
-from services.entra import Account, Entra
+from harness import Harness, Person, Servers, running
+from services.entra import CLIENT_ID, CLIENT_SECRET, Account, Entra
 
 from identry.core.ids import uuid7
+from identry.core.outbound import JsonClient
 from identry.federation.provider import Admission, Provider
-from identry.federation.reach import Reach, TenantProviders
+from identry.federation.reach import PlatformKeys, Reach, TenantProviders
 from identry.records import identities
 from identry.records.identities import Identity
 
@@ -45,6 +48,21 @@ class Said:
     def all(self, reach: Reach) -> TenantProviders:
         """As the application wants it."""
         return TenantProviders(self, self, reach)
+
+
+@asynccontextmanager
+async def federation(servers: Servers, **env: str) -> AsyncIterator[Federation]:
+    """An application of a test's own, and a provider of its own."""
+    entra, said = Entra(), Said()
+    url = await entra.start()
+    reach = Reach(JsonClient(), PlatformKeys())
+    settings = {"MS_CLIENT_ID": CLIENT_ID, "MS_CLIENT_SECRET": CLIENT_SECRET, "MS_AUTHORITY_URL": url, **env}
+    try:
+        async with running(servers, tenants=said.all(reach), **settings) as harness:
+            entra.now = harness.clock.timestamp
+            yield Federation(harness, entra, said)
+    finally:
+        await entra.stop()
 
 
 def guid() -> str:

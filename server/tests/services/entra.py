@@ -62,6 +62,7 @@ class Entra:
         token: answers the token request instead, when set: status, headers, body.
         reply: laid over the parameters of the redirect back; None leaves one out.
         hang: whether the token endpoint says nothing.
+        has_keys: whether it can publish its keys.
         asked: the authorization request's parameters, the last one's.
         forms: every token request.
         now: its clock.
@@ -84,6 +85,7 @@ class Entra:
         self.token: tuple[int, dict[str, str], bytes] | None = None
         self.reply: dict[str, str | None] = {}
         self.hang = False
+        self.has_keys = True
         self.asked: dict[str, str] = {}
         self.forms: list[dict[str, str]] = []
 
@@ -104,7 +106,7 @@ class Entra:
         return self.url
 
     async def stop(self) -> None:
-        """Be gone."""
+        """Be gone; again is not an error."""
         self._server.should_exit = self._server.force_exit = True
         await self._task
 
@@ -130,7 +132,7 @@ class Entra:
                     await asyncio.sleep(60)
                 return self._redeem(dict(parse_qsl(body.decode(), keep_blank_values=True)))
             case "GET", "/common/discovery/v2.0/keys":
-                return _json(200, {"keys": [self.key.as_dict(private=False)]})
+                return _json(*((200, {"keys": [self.key.as_dict(private=False)]}) if self.has_keys else (500, {})))
         return _json(404, {"error": "not_found"})
 
     def _authorize(self, query: dict[str, str], raw: str) -> tuple[int, dict[str, str], bytes]:

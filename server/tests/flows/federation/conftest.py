@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from federation import Federation, Said, Window
-from harness import Harness, Servers, running
-from services.entra import CLIENT_ID, CLIENT_SECRET, Entra
-
-from identry.core.outbound import JsonClient
-from identry.federation.reach import PlatformKeys, Reach
+from federation import Federation, Window, federation
+from harness import Harness, Servers
 
 
 @pytest.fixture(scope="package")
-async def entra() -> AsyncIterator[Entra]:
-    """The provider."""
-    server = Entra()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture(scope="package")
-async def federated(servers: Servers, entra: Entra) -> AsyncIterator[Federation]:
+async def federated(servers: Servers) -> AsyncIterator[Federation]:
     """The application."""
-    said, reach = Said(), Reach(JsonClient(), PlatformKeys())
-    env = {"MS_CLIENT_ID": CLIENT_ID, "MS_CLIENT_SECRET": CLIENT_SECRET, "MS_AUTHORITY_URL": entra.url}
-    async with running(servers, tenants=said.all(reach), **env) as harness:
-        entra.now = harness.clock.timestamp
-        yield Federation(harness, entra, said)
+    async with federation(servers) as made:
+        yield made
 
 
 @pytest.fixture
