@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
+from identry.app.federation_rooms import federation_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.flows.accept_invitation import routes as accept_invitation
@@ -132,4 +133,5 @@ def browser_rooms(
         *password_reset.operations(reset),
         *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
         *check_method.operations(ways),
+        *federation_rooms(settings, e, signin, replies),
     ]
