@@ -36,15 +36,25 @@ class JsonClient:
         timeout: seconds for a whole exchange.
         max_bytes: of an answer's body.
         headers: sent with each request.
+        transport: where connections go; anywhere, unless it is a `PublicNetwork`.
     """
 
     def __init__(
-        self, *, timeout: float = 2.0, max_bytes: int = 1 << 20, headers: Mapping[str, str] | None = None
+        self,
+        *,
+        timeout: float = 2.0,
+        max_bytes: int = 1 << 20,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._http = httpx2.AsyncClient(
-            headers={**_PLAIN, **(headers or {})}, timeout=timeout, follow_redirects=False, trust_env=False
+            headers={**_PLAIN, **(headers or {})},
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
         )
 
     async def get(self, url: str) -> JsonReply:
@@ -65,7 +75,7 @@ class JsonClient:
                 return JsonReply(answer.status_code, _decoded(bytes(raw)))
         except TimeoutError:
             raise OutboundError(f"no answer within {self._timeout:g} s") from None
-        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise OutboundError(type(error).__name__) from error
 
     async def close(self) -> None:
