@@ -63,8 +63,20 @@ class JsonClient:
         Raises:
             OutboundError: no answer in time, one that is too large, or none that HTTP allows.
         """
+        return await self._ask("GET", url)
+
+    async def post_form(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
+        """The answer to a form; `authorization` is that header's whole value.
+
+        Raises:
+            OutboundError: as `get`.
+        """
+        headers = {"Authorization": authorization} if authorization else {}
+        return await self._ask("POST", url, data=dict(form), headers=headers)
+
+    async def _ask(self, method: str, url: str, **sent: Any) -> JsonReply:
         try:
-            async with asyncio.timeout(self._timeout), self._http.stream("GET", url) as answer:
+            async with asyncio.timeout(self._timeout), self._http.stream(method, url, **sent) as answer:
                 if answer.headers.get("content-encoding", "identity").lower() != "identity":
                     raise OutboundError("the answer is compressed")
                 raw = bytearray()
