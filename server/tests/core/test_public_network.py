@@ -227,6 +227,16 @@ async def test_a_closed_port_out_in_public_says_no_more_than_a_refused_address()
     await client.close()
 
 
+async def test_an_origin_that_the_operator_chose_may_be_anywhere_and_no_other_of_its_host(private: Listener) -> None:
+    async with listening() as other:
+        client = JsonClient(transport=PublicNetwork(trusted=(f"http://127.0.0.1:{private.port}",)))
+        assert (await client.get(f"http://127.0.0.1:{private.port}/keys")).status == 200
+        for url in (f"http://127.0.0.1:{other.port}/", f"https://127.0.0.1:{private.port}/"):
+            assert await refused(client, url) == "ConnectError"
+        assert (private.seen, other.seen) == (1, 0)
+        await client.close()
+
+
 async def test_plain_http_needs_both_the_permission_and_a_listed_network(private: Listener) -> None:
     url = f"http://127.0.0.1:{private.port}/"
     for network in (PublicNetwork(LOOPBACK), PublicNetwork(plain_http=True)):

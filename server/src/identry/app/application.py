@@ -126,6 +126,8 @@ class Application:
         stack.push_async_callback(e.kv.close)
         if e.core is not None:
             stack.push_async_callback(e.core.close)
+        if e.browser is not None:
+            stack.push_async_callback(e.browser.sso.close)
         await e.marks.start()
         if e.finance is not None:
             stack.push_async_callback(e.finance.close)

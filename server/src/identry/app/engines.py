@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from identry import __version__
+from identry.app.sso_engines import SsoEngines, sso_engines
 from identry.core import jose
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
@@ -50,6 +51,7 @@ class BrowserEngines:
     verifier: TokenVerifier
     mint: BrowserMint
     refresh_tokens: RefreshTokens
+    sso: SsoEngines
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
             clock=clock,
         ),
         refresh_tokens=RefreshTokens(root),
-        browser=_browser(settings, ring, root, clock),
+        browser=_browser(settings, db, ring, root, clock),
         default_plan=catalogue.default,
         tenant_access=TenantAccess(db, clock),
         requests=RequestMetrics(),
@@ -192,7 +194,7 @@ def _keys(
     return SigningKeys(db, clock, sealer, schedule), configured, ring
 
 
-def _browser(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) -> BrowserEngines | None:
+def _browser(settings: Settings, db: Database, ring: KeyRing, root: RootSecret, clock: Clock) -> BrowserEngines | None:
     if not settings.browser_api_url:
         return None
     told: Any = {
@@ -216,7 +218,7 @@ def _browser(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) 
         access_ttl=timedelta(minutes=settings.access_token_expire_minutes),
         clock=clock,
     )
-    return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"))
+    return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"), sso_engines(settings, db, root, clock))
 
 
 def _longest_access_token(settings: Settings) -> timedelta:

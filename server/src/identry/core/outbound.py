@@ -23,10 +23,11 @@ class OutboundError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JsonReply:
-    """An answer: its status, and its body decoded (None when it is no JSON)."""
+    """An answer: its status, its body decoded (None when it is no JSON), and where it points (`Location`)."""
 
     status: int
     body: Any
+    location: str | None = None
 
 
 class JsonClient:
@@ -37,6 +38,9 @@ class JsonClient:
         max_bytes: of an answer's body.
         headers: sent with each request.
         transport: where connections go; anywhere, unless it is a `PublicNetwork`.
+
+    Attributes:
+        http: the client underneath, for a library that bounds its answers itself.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class JsonClient:
     ) -> None:
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._http = httpx2.AsyncClient(
+        self.http = httpx2.AsyncClient(
             headers={**_PLAIN, **(headers or {})},
             timeout=timeout,
             follow_redirects=False,
@@ -76,7 +80,7 @@ class JsonClient:
 
     async def _ask(self, method: str, url: str, **sent: Any) -> JsonReply:
         try:
-            async with asyncio.timeout(self._timeout), self._http.stream(method, url, **sent) as answer:
+            async with asyncio.timeout(self._timeout), self.http.stream(method, url, **sent) as answer:
                 if answer.headers.get("content-encoding", "identity").lower() != "identity":
                     raise OutboundError("the answer is compressed")
                 raw = bytearray()
@@ -84,7 +88,7 @@ class JsonClient:
                     raw += chunk
                     if len(raw) > self._max_bytes:
                         raise OutboundError(f"the answer is larger than {self._max_bytes} bytes")
-                return JsonReply(answer.status_code, _decoded(bytes(raw)))
+                return JsonReply(answer.status_code, _decoded(bytes(raw)), answer.headers.get("location"))
         except TimeoutError:
             raise OutboundError(f"no answer within {self._timeout:g} s") from None
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
@@ -92,7 +96,7 @@ class JsonClient:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        await self.http.aclose()
 
 
 def _decoded(raw: bytes) -> Any:

@@ -12,7 +12,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -61,7 +61,8 @@ class PublicNetwork(httpx2.AsyncBaseTransport):
 
     Args:
         allowed: private networks in which providers live all the same.
-        plain_http: whether `http:` is accepted in these networks; out in public it never is.
+        plain_http: whether `http:` is accepted as far as this machine's loopback interface is among them.
+        trusted: origins that the operator chose (`scheme://host[:port]`); they may be anywhere.
         resolve: host and port → its addresses as text; the system's resolver unless a test says otherwise.
         verify: what certificates are held against; the usual authorities unless a test says otherwise.
     """
@@ -71,23 +72,18 @@ class PublicNetwork(httpx2.AsyncBaseTransport):
         allowed: tuple[Network, ...] = (),
         *,
         plain_http: bool = False,
+        trusted: Collection[str] = (),
         resolve: Resolve | None = None,
         verify: ssl.SSLContext | bool = True,
     ) -> None:
         self._allowed = allowed
         self._plain_http = plain_http
+        self._trusted = frozenset(trusted)
         self._names = _Names()
         self._resolve = resolve or self._names
         self._transport = httpx2.AsyncHTTPTransport(
             verify=verify, trust_env=False, limits=httpx2.Limits(max_connections=50, max_keepalive_connections=0)
         )
-
-    def may_be_asked(self, url: httpx2.URL) -> bool:
-        """Whether the form of an address allows a request: https (or http), a host, no user, no fragment."""
-        schemes = {"https", "http"} if self._plain_http else {"https"}
-        host = _HOST.fullmatch(url.raw_host.decode("ascii"))
-        port = url.port is None or 0 < url.port < 65536
-        return url.scheme in schemes and host is not None and port and not url.userinfo and not url.fragment
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Resolve, look, connect to what was looked at.
@@ -96,7 +92,9 @@ class PublicNetwork(httpx2.AsyncBaseTransport):
             httpx2.ConnectError: refused, unknown, or nobody answers there: the same for all.
         """
         url = request.url
-        if not self.may_be_asked(url):
+        if f"{url.scheme}://{url.netloc.decode('ascii')}" in self._trusted:
+            return await self._transport.handle_async_request(request)
+        if not self._is_well_formed(url):
             raise _unreachable(request)
         addresses = await self._addresses(request)
         for address in addresses:
@@ -110,6 +108,12 @@ class PublicNetwork(httpx2.AsyncBaseTransport):
         """Close what is open."""
         await self._transport.aclose()
         self._names.close()
+
+    def _is_well_formed(self, url: httpx2.URL) -> bool:
+        schemes = {"https", "http"} if self._plain_http else {"https"}
+        host = _HOST.fullmatch(url.raw_host.decode("ascii"))
+        port = url.port is None or 0 < url.port < 65536
+        return url.scheme in schemes and host is not None and port and not url.userinfo and not url.fragment
 
     async def _addresses(self, request: httpx2.Request) -> list[Address]:
         url = request.url
@@ -128,7 +132,9 @@ class PublicNetwork(httpx2.AsyncBaseTransport):
 
     def _may_connect(self, address: Address, scheme: str) -> bool:
         listed = any(address in network for network in self._allowed)
-        return listed or (scheme == "https" and is_public(address))
+        if scheme == "http":
+            return listed and address.is_loopback
+        return listed or is_public(address)
 
 
 class _Names:
