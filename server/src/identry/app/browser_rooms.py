@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
+from identry.app.federation_rooms import federation_rooms
 from identry.app.sso_rooms import login_url, sso_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
@@ -140,4 +141,5 @@ def browser_rooms(
         *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
         *check_method.operations(ways),
         *sso_rooms(settings, e, b.sso),
+        *federation_rooms(settings, e, signin, replies),
     ]

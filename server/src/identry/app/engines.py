@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from identry import __version__
-from identry.app.sso_engines import SsoEngines, sso_engines
+from identry.app.sso_engines import PROVIDER_ANSWER, PROVIDER_TIMEOUT, SsoEngines, sso_engines
 from identry.core import jose
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
@@ -25,6 +25,7 @@ from identry.core.recovery_codes import RecoveryCodes
 from identry.core.secrets import RootSecret, Sealer, root_secret
 from identry.core.shared_secret import SharedSecret, SharedSecretVerifier
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
+from identry.federation.reach import PlatformKeys, TenantProviders
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.permissions import TenantAccess
 from identry.records.audit import Audit
@@ -85,11 +86,15 @@ class Engines:
     browser: BrowserEngines | None
     default_plan: str
     tenant_access: TenantAccess
+    pending_logins: Sealer
+    providers: JsonClient
+    provider_keys: PlatformKeys
+    tenant_providers: TenantProviders | None
     requests: RequestMetrics
     tracing: Tracing | None
 
 
-def make_engines(settings: Settings, clock: Clock) -> Engines:
+def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | None = None) -> Engines:
     """Every engine of a configuration; nothing is connected yet."""
     tracing = _tracing(settings, clock)
     db = Database(
@@ -103,6 +108,7 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     outbox, renderer, sender = _mail(settings, db, root, clock)
     keys, configured_key, ring = _keys(settings, db, root, clock)
+    browser = _browser(settings, db, ring, root, clock)
     passwords = Passwords(
         Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
         threads=settings.hashing_threads,
@@ -143,9 +149,13 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
             clock=clock,
         ),
         refresh_tokens=RefreshTokens(root),
-        browser=_browser(settings, db, ring, root, clock),
+        browser=browser,
         default_plan=catalogue.default,
         tenant_access=TenantAccess(db, clock),
+        pending_logins=root.sealer("pending-logins"),
+        providers=JsonClient(timeout=PROVIDER_TIMEOUT, max_bytes=PROVIDER_ANSWER),
+        provider_keys=PlatformKeys(),
+        tenant_providers=tenants or (browser.sso.tenants if browser else None),
         requests=RequestMetrics(),
         tracing=tracing,
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from identry.app.engines import Engines
 from identry.app.sso_engines import SsoEngines
-from identry.federation.tenant_providers import callback_path, login_path
+from identry.federation.configured import callback_path, login_path
 from identry.flows.tenant_domains import routes as tenant_domains
 from identry.flows.tenant_domains.service import TenantDomains
 from identry.flows.tenant_sso import routes as tenant_sso
@@ -35,7 +35,7 @@ def sso_rooms(settings: Settings, e: Engines, s: SsoEngines) -> list[Operation]:
         s.secrets,
         s.discovery,
         s.http,
-        authority=s.authority,
+        authority=settings.ms_authority_url,
         redirect_uri_of=addresses.redirect_uri,
     )
     hosts = tuple(urlsplit(url).hostname or "" for url in (settings.browser_api_url, settings.browser_app_url))

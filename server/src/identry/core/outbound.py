@@ -70,17 +70,22 @@ class JsonClient:
         return await self._ask("GET", url)
 
     async def post_form(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
-        """The answer to a form; `authorization` is that header's whole value.
+        """The answer to a form, whatever its status.
+
+        Args:
+            url: where to.
+            form: its fields.
+            authorization: the whole value of that header.
 
         Raises:
             OutboundError: as `get`.
         """
-        headers = {"Authorization": authorization} if authorization else {}
+        headers = {"Authorization": authorization} if authorization else None
         return await self._ask("POST", url, data=dict(form), headers=headers)
 
-    async def _ask(self, method: str, url: str, **sent: Any) -> JsonReply:
+    async def _ask(self, method: str, url: str, **more: Any) -> JsonReply:
         try:
-            async with asyncio.timeout(self._timeout), self.http.stream(method, url, **sent) as answer:
+            async with asyncio.timeout(self._timeout), self.http.stream(method, url, **more) as answer:
                 if answer.headers.get("content-encoding", "identity").lower() != "identity":
                     raise OutboundError("the answer is compressed")
                 raw = bytearray()

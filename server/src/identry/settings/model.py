@@ -228,6 +228,11 @@ class Settings:
         "", v.line, "Entra ID: client id. With the secret and both addresses above, Microsoft sign-in is on."
     )
     ms_client_secret: v.Secret = _browser("", v.secret, "Entra ID: client secret.", secret=True)
+    ms_authority_url: str = _browser(
+        "https://login.microsoftonline.com",
+        v.url("https", "http"),
+        "Entra ID: the cloud's sign-in address, for sovereign clouds; issuers are `{MS_AUTHORITY_URL}/{tid}/v2.0`.",
+    )
 
     oidc_allowed_private_networks: tuple[v.Network, ...] = _browser(
         "",

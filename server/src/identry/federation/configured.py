@@ -29,7 +29,7 @@ def callback_path(slug: str) -> str:
     return f"/api/v1/auth/sso/{slug}/callback"
 
 
-class TenantProviders:
+class ConfiguredProviders:
     """Finds the providers of tenants: `Providers` and `Mappings` in one.
 
     Args:
