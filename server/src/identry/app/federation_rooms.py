@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from identry.app.engines import Engines
 from identry.browser import Replies
 from identry.federation.departure import PENDING_TTL, Departures
@@ -13,11 +15,13 @@ from identry.federation.token_request import Proofs
 from identry.flows.exchange import routes as exchange
 from identry.flows.exchange.service import Exchange
 from identry.flows.federated_login import routes as federated_login
+from identry.flows.federated_login import tenants as tenant_login
 from identry.flows.federated_login.arrivals import Arrivals
 from identry.flows.federated_login.routes import Redirects
 from identry.flows.federated_login.service import FederatedLogin
 from identry.flows.identities import routes as identities
 from identry.flows.identities.service import OwnIdentities
+from identry.records import tenants as tenant_records
 from identry.settings import Settings
 from identry.signin import SignIn
 from identry.web.login_binding import login_binding
@@ -47,11 +51,17 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
     )
     return [
         *(federated_login.operations(login, redirects) if settings.microsoft_login else []),
+        *(tenant_login.operations(login, redirects, lambda slug: _tenant_of(e, slug)) if tenants else []),
         *exchange.operations(
             Exchange(e.db, e.clock, e.audit, e.limiter, providers, signin), replies, redirects.arriving
         ),
         *identities.operations(own, redirects.leaving, microsoft=settings.microsoft_login),
     ]
+
+
+async def _tenant_of(e: Engines, slug: str) -> UUID | None:
+    tenant = await tenant_records.find_by_slug(e.db, slug)
+    return tenant.id if tenant else None
 
 
 def _microsoft(settings: Settings) -> Provider:

@@ -37,6 +37,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Line = Annotated[str, Meta(min_length=1, max_length=255, extra={"check": line})]
 Secret = Annotated[str, Meta(min_length=1, max_length=1024, extra={"check": line})]
+Issuer = Annotated[str, Meta(max_length=500)]
 Kind = Literal["entra", "oidc"]
 
 
@@ -47,9 +48,9 @@ class SsoConfigBody(msgspec.Struct):
     client_id: Line
     display_name: Annotated[str, Meta(max_length=100, extra={"check": line}, description="On the sign-in button.")]
     enabled: bool
-    issuer: Annotated[
-        str | None, Meta(max_length=500, description="Of `oidc`, to the letter as its discovery document has it.")
-    ] = None
+    issuer: Annotated[Issuer | None, Meta(description="Of `oidc`, to the letter as its discovery document has it.")] = (
+        None
+    )
     directory_tenant_id: Annotated[UUID | None, Meta(description="Of `entra`.")] = None
     client_secret: Annotated[Secret | None, Meta(description="Left out or null: the one that is known stays.")] = None
     jit: Annotated[bool, Meta(description="Whether people unknown here get an account at their first sign-in.")] = True
