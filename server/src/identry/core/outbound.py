@@ -61,13 +61,13 @@ class JsonClient:
             transport=transport,
         )
 
-    async def get(self, url: str) -> JsonReply:
-        """The answer to a GET, whatever its status.
+    async def get(self, url: str, *, authorization: str | None = None) -> JsonReply:
+        """The answer to a GET, whatever its status; `authorization` is the whole value of that header.
 
         Raises:
             OutboundError: no answer in time, one that is too large, or none that HTTP allows.
         """
-        return await self._ask("GET", url)
+        return await self._ask("GET", url, headers={"Authorization": authorization} if authorization else None)
 
     async def post_form(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
         """The answer to a form, whatever its status.

@@ -110,6 +110,8 @@ class ConfiguredProviders:
             jwks_uri=document.jwks_uri,
             directory_id=None,
             client_authentication=document.client_authentication,
+            userinfo_endpoint=document.userinfo_endpoint,
+            names_itself=document.names_itself,
             **shared,  # type: ignore[arg-type]  # the fields above, each of its type
         )
 

@@ -45,6 +45,8 @@ class Metadata:
         authorization_endpoint, token_endpoint, jwks_uri: https, unless the issuer itself is not.
         client_authentication: how the token endpoint wants to see the client's secret.
         algorithms: what ID tokens are signed with; empty when the document does not say.
+        userinfo_endpoint: None when there is none.
+        names_itself: whether every answer of the authorization endpoint says `iss` (RFC 9207 §3).
     """
 
     issuer: str
@@ -53,6 +55,8 @@ class Metadata:
     jwks_uri: str
     client_authentication: ClientAuthentication
     algorithms: frozenset[str]
+    userinfo_endpoint: str | None
+    names_itself: bool
 
     @property
     def verifiable(self) -> bool:
@@ -184,6 +188,8 @@ def read_metadata(issuer: str, document: Any) -> Metadata:
         jwks_uri=_endpoint(document, "jwks_uri", issuer),
         client_authentication=_client_authentication(document),
         algorithms=_words(document.get("id_token_signing_alg_values_supported")),
+        userinfo_endpoint=_endpoint(document, "userinfo_endpoint", issuer) if "userinfo_endpoint" in document else None,
+        names_itself=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 

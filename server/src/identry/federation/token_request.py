@@ -9,7 +9,7 @@ import structlog
 
 from identry.core.clock import Clock
 from identry.core.outbound import JsonReply, OutboundError
-from identry.federation import id_token
+from identry.federation import id_token, userinfo
 from identry.federation.departure import Secrets
 from identry.federation.id_token import ProvenIdentity, TokenRefused
 from identry.federation.provider import Provider, ProviderUnavailable
@@ -44,11 +44,14 @@ class Proofs:
             raise ProviderUnavailable(f"token endpoint: {error}") from error
         raw, access_token = _tokens(provider, reply)
         try:
-            return await id_token.prove(
+            proven = await id_token.prove(
                 raw, access_token, provider, reach.keys.of(provider), secrets.nonce, self._clock
             )
         except ServiceUnavailable:
             raise ProviderUnavailable("keys cannot be had") from None
+        if proven.email is None and provider.userinfo_endpoint and access_token:
+            return await userinfo.completed(proven, provider.userinfo_endpoint, access_token, reach.http)
+        return proven
 
 
 def _request(provider: Provider, code: str, secrets: Secrets) -> tuple[dict[str, str], str | None]:
