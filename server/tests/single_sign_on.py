@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,13 +62,13 @@ class Acme:
         body = {"provider": "oidc", "issuer": self.provider.issuer, "display_name": "Acme", "enabled": True, **known}
         return await self.settings("PUT", "sso", {**body, **fields})
 
-    async def settings(self, method: str, path: str, json: Any = None) -> tuple[int, Any]:
+    async def settings(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """A request of the administrator below /api/v1/settings."""
         reply = await self.app.http.request(
             method,
             f"/api/v1/settings/{path}",
             headers={"Authorization": f"Bearer {self.admin.access_token}", "Origin": APP},
-            **({} if json is None else {"json": json}),
+            **({} if body is None else {"json": body}),
         )
         return reply.status_code, reply.json() if reply.content else None
 
@@ -78,13 +79,10 @@ class Acme:
         return name
 
     async def refusal(self) -> tuple[str, str]:
-        """What the audit log says of the last refused sign-in: error and reason."""
-        import json
-
-        row = (await self.app.audit("auth.login.failed"))[-1]
-        details = json.loads(row["details"])
-        assert details["provider"] == str(self.id)
-        return details["error"], details["reason"]
+        """What the audit log says of the tenant's last refused sign-in: error and reason."""
+        rows = [json.loads(row["details"]) for row in await self.app.audit("auth.login.failed")]
+        last = [details for details in rows if details.get("provider") == str(self.id)][-1]
+        return last["error"], last["reason"]
 
     def someone(self, email: str | None = None, *, verified: bool = True, **claims: Any) -> str:
         """Somebody with an account at the provider; returns the subject."""

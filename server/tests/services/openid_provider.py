@@ -62,8 +62,7 @@ class OpenIdProvider:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the OpenID provider did not start: {self._log.read_text()[-500:]}")
             time.sleep(0.02)
-        if self._state:
-            self.set()
+        self.set(**self._state)
         return self
 
     def stop(self) -> None:
@@ -79,7 +78,7 @@ class OpenIdProvider:
         Returns what it was asked since its start, as `GET /path`.
         """
         self._state.update(state)
-        body = {**self._state, **({"rotate": True} if rotate else {})}
+        body = {**state, **({"rotate": True} if rotate else {})}
         with httpx2.Client(trust_env=False) as http:
             seen: list[str] = http.post(f"{self.issuer}/control", json=body).json()["seen"]
         return seen

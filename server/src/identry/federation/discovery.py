@@ -158,11 +158,13 @@ class Discovery:
         except OutboundError as error:
             log.info("a provider cannot be reached", issuer=issuer, reason=str(error))
             raise DiscoveryFailed(
-                f"{url} cannot be reached: no such name, an address that is not public, nobody who answers there, "
+                f"nothing at {url} can be reached: no such name, an address that is not public, nobody who answers there, "
                 "or a certificate that is not valid"
             ) from None
         if reply.status != 200:
-            raise DiscoveryFailed(f"{url} answers with status {reply.status}; it has to be 200 without a redirect")
+            raise DiscoveryFailed(
+                f"what is at {url} answers with status {reply.status}; it has to be 200 without a redirect"
+            )
         return read_metadata(issuer, reply.body)
 
 

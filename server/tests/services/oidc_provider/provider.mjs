@@ -17,8 +17,26 @@ const state = {
 };
 let handler;
 
+// What is under way outlives a change of clients or keys.
+const stored = new Map();
+class Adapter {
+  constructor(model) { this.model = model; }
+  key(id) { return `${this.model}:${id}`; }
+  async upsert(id, payload) { stored.set(this.key(id), { ...payload }); }
+  async find(id) { return stored.get(this.key(id)); }
+  async findByUid(uid) {
+    return [...stored].find(([key, it]) => key.startsWith(`${this.model}:`) && it.uid === uid)?.[1];
+  }
+  async consume(id) { stored.get(this.key(id)).consumed = Math.floor(Date.now() / 1000); }
+  async destroy(id) { stored.delete(this.key(id)); }
+  async revokeByGrantId(grantId) {
+    for (const [key, it] of stored) if (it.grantId === grantId) stored.delete(key);
+  }
+}
+
 function make() {
   const provider = new Provider(issuer, {
+    adapter: Adapter,
     clients: state.clients,
     jwks: { keys: state.keys },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
@@ -39,7 +57,7 @@ async function control(request, response) {
   const { rotate, ...changes } = JSON.parse(body || '{}');
   Object.assign(state, changes);
   if (rotate) state.keys = [newKey()];
-  make();
+  if (rotate || 'clients' in changes || 'conformIdTokenClaims' in changes) make();
   response.setHeader('content-type', 'application/json');
   response.end(JSON.stringify({ seen: state.seen }));
 }

@@ -112,9 +112,7 @@ class SsoTrial:
             return f"The keys at {document.jwks_uri} cannot be reached. Make that address reachable from here."
         listed = reply.body.get("keys") if reply.status == 200 and isinstance(reply.body, dict) else None
         if not isinstance(listed, list):
-            return (
-                f"{document.jwks_uri} answers with status {reply.status} and no key set. Correct that at the provider."
-            )
+            return f"There is no key set at {document.jwks_uri} (status {reply.status}). Correct that at the provider."
         if not any(_is_usable(jwk) for jwk in listed[:100]):
             return "None of the provider's keys is an RSA signature key with a kid. Have it sign ID tokens with RS256."
         return ""
@@ -165,7 +163,7 @@ class SsoTrial:
             reply = await self._http.post_form(document.token_endpoint, form, authorization=authorization)
         except OutboundError as error:
             log.info("sso_trial.secret", reason=str(error))
-            return f"{document.token_endpoint} cannot be reached. Make that address reachable from here."
+            return f"The token endpoint {document.token_endpoint} cannot be reached. Make it reachable from here."
         if _error(reply) in {"invalid_client", "unauthorized_client"}:
             return "The provider refuses the client id or the client secret. Enter the secret again."
         return ""
