@@ -96,9 +96,10 @@ class Federation:
         self.said.domains[domain] = tenant_id
         return domain
 
-    async def refusals(self) -> list[dict[str, Any]]:
-        """What the audit log says of refused sign-ins."""
-        return await self.app.audit("auth.login.failed")
+    async def refusals(self, *known: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the audit log says of refused sign-ins, without those that were known."""
+        seen = {row["id"] for row in known}
+        return [row for row in await self.app.audit("auth.login.failed") if row["id"] not in seen]
 
 
 @dataclass

@@ -65,6 +65,7 @@ class Entra:
         has_keys: whether it can publish its keys.
         asked: the authorization request's parameters, the last one's.
         forms: every token request.
+        issued: every ID token.
         now: its clock.
     """
 
@@ -88,6 +89,7 @@ class Entra:
         self.has_keys = True
         self.asked: dict[str, str] = {}
         self.forms: list[dict[str, str]] = []
+        self.issued: list[str] = []
 
     async def start(self) -> str:
         """Listen; returns the authority's URL."""
@@ -206,7 +208,9 @@ class Entra:
             **account.claims,
             **self.claims,
         }
-        return self._signed({name: value for name, value in claims.items() if value is not None})
+        token = self._signed({name: value for name, value in claims.items() if value is not None})
+        self.issued.append(token)
+        return token
 
     def _signed(self, claims: dict[str, Any]) -> str:
         header = {"typ": "JWT", "alg": "RS256", "kid": "published-1", **self.header}
