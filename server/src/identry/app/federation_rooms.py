@@ -6,7 +6,8 @@ from uuid import UUID
 
 from identry.app.engines import Engines
 from identry.browser import Replies
-from identry.federation.departure import PENDING_TTL, Departures
+from identry.core.origin import Origin
+from identry.federation.departure import PENDING_TTL, Departure, Departures, Errand
 from identry.federation.exchange_code import EXCHANGE_TTL
 from identry.federation.microsoft import platform_app
 from identry.federation.provider import Provider
@@ -17,10 +18,11 @@ from identry.flows.exchange.service import Exchange
 from identry.flows.federated_login import routes as federated_login
 from identry.flows.federated_login import tenants as tenant_login
 from identry.flows.federated_login.arrivals import Arrivals
+from identry.flows.federated_login.refusals import Refused
 from identry.flows.federated_login.routes import Redirects
 from identry.flows.federated_login.service import FederatedLogin
 from identry.flows.identities import routes as identities
-from identry.flows.identities.service import OwnIdentities
+from identry.flows.identities.service import OwnIdentities, ProviderSilent, Starting
 from identry.records import tenants as tenant_records
 from identry.settings import Settings
 from identry.signin import SignIn
@@ -47,7 +49,7 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
     )
     redirects = _redirects(settings)
     own = OwnIdentities(
-        e.db, e.clock, e.audit, e.outbox, login.start, password_login=settings.auth_policy == "standard"
+        e.db, e.clock, e.audit, e.outbox, _linking(login), password_login=settings.auth_policy == "standard"
     )
     return [
         *(federated_login.operations(login, redirects) if settings.microsoft_login else []),
@@ -57,6 +59,18 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
         ),
         *identities.operations(own, redirects.leaving, microsoft=settings.microsoft_login),
     ]
+
+
+def _linking(login: FederatedLogin) -> Starting:
+    """How a browser leaves to link an identity: a refusal is an answer here, no redirect."""
+
+    async def start(key: str, errand: Errand, origin: Origin) -> Departure:
+        try:
+            return await login.start(key, errand, origin)
+        except Refused:
+            raise ProviderSilent from None
+
+    return start
 
 
 async def _tenant_of(e: Engines, slug: str) -> UUID | None:

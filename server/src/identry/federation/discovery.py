@@ -158,8 +158,8 @@ class Discovery:
         except OutboundError as error:
             log.info("a provider cannot be reached", issuer=issuer, reason=str(error))
             raise DiscoveryFailed(
-                f"nothing at {url} can be reached: no such name, an address that is not public, nobody who answers there, "
-                "or a certificate that is not valid"
+                f"nothing at {url} can be reached: no such name, an address that is not public, nobody who answers "
+                "there, or a certificate that is not valid"
             ) from None
         if reply.status != 200:
             raise DiscoveryFailed(

@@ -5,10 +5,9 @@ Nobody is signed in and nothing is changed; the requests are those that a sign-i
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
 import structlog
@@ -18,7 +17,8 @@ from identry.core.limits import SSO_TRIAL, Limiter
 from identry.core.outbound import JsonReply, OutboundError
 from identry.core.secrets import SealError, new_token
 from identry.federation.discovery import Discovery, DiscoveryFailed, Metadata
-from identry.federation.provider import ProviderHttp
+from identry.federation.provider import ClientAuthentication, ClientSecret, ProviderHttp
+from identry.federation.token_request import credentials
 from identry.flows.tenant_sso.service import SsoUnknown
 from identry.records import sso_configs, tenants
 from identry.records.sso_configs import SsoConfig, SsoSecrets
@@ -88,7 +88,7 @@ class SsoTrial:
         config = found[0]
         issuer = config.issuer or f"{self._authority}/{config.directory_tenant_id}/v2.0"
         try:
-            secret = self._secrets.open(config)
+            secret = ClientSecret(self._secrets.open(config))
         except SealError:
             return Trial(issuer, ["The stored client secret cannot be read any more. Enter it again."])
         try:
@@ -145,7 +145,9 @@ class SsoTrial:
             )
         return ""
 
-    async def _secret_problem(self, document: Metadata, config: SsoConfig, secret: str, redirect_uri: str) -> str:
+    async def _secret_problem(
+        self, document: Metadata, config: SsoConfig, secret: ClientSecret, redirect_uri: str
+    ) -> str:
         """Redeem a code that nobody gave: a client that proves itself is told so, another is told that it is none."""
         form = {
             "grant_type": "authorization_code",
@@ -153,14 +155,10 @@ class SsoTrial:
             "redirect_uri": redirect_uri,
             "code_verifier": new_token(),
         }
-        authorization = None
-        if document.client_authentication == "client_secret_post":
-            form |= {"client_id": config.client_id, "client_secret": secret}
-        else:
-            pair = f"{quote_plus(config.client_id)}:{quote_plus(secret)}"
-            authorization = "Basic " + b64encode(pair.encode()).decode("ascii")
+        how: ClientAuthentication = document.client_authentication if config.issuer else "client_secret_post"
+        shown, authorization = credentials(how, config.client_id, secret)
         try:
-            reply = await self._http.post_form(document.token_endpoint, form, authorization=authorization)
+            reply = await self._http.post_form(document.token_endpoint, {**form, **shown}, authorization=authorization)
         except OutboundError as error:
             log.info("sso_trial.secret", reason=str(error))
             return f"The token endpoint {document.token_endpoint} cannot be reached. Make it reachable from here."
