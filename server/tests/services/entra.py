@@ -128,18 +128,33 @@ class Entra:
 
     async def _answer(self, scope: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
         query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
-        match scope["method"], scope["path"]:
-            case "GET", "/common/oauth2/v2.0/authorize":
+        directory, _, asked = scope["path"][1:].partition("/")  # `common`, or one directory
+        match scope["method"], asked:
+            case "GET", "v2.0/.well-known/openid-configuration":
+                return _json(200, self._discovery(directory))
+            case "GET", "oauth2/v2.0/authorize":
                 return self._authorize(query, scope["query_string"].decode())
-            case "POST", "/common/oauth2/v2.0/token":
+            case "POST", "oauth2/v2.0/token":
                 authorization = dict(scope["headers"]).get(b"authorization", b"Basic ").decode()
                 self.basic = base64.b64decode(authorization.removeprefix("Basic ")).decode()
                 if self.hang:
                     await asyncio.sleep(60)
                 return self._redeem(dict(parse_qsl(body.decode(), keep_blank_values=True)))
-            case "GET", "/common/discovery/v2.0/keys":
+            case "GET", "discovery/v2.0/keys":
                 return _json(*((200, {"keys": [self.key.as_dict(private=False)]}) if self.has_keys else (500, {})))
         return _json(404, {"error": "not_found"})
+
+    def _discovery(self, directory: str) -> dict[str, Any]:
+        home = f"{self.url}/{directory}"
+        return {
+            "issuer": f"{home}/v2.0",
+            "authorization_endpoint": f"{home}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{home}/oauth2/v2.0/token",
+            "jwks_uri": f"{home}/discovery/v2.0/keys",
+            "response_types_supported": ["code", "id_token"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
 
     def _authorize(self, query: dict[str, str], raw: str) -> tuple[int, dict[str, str], bytes]:
         repeated = [name for name, values in parse_qs(raw).items() if len(values) > 1]

@@ -134,6 +134,8 @@ class Application:
         stack.push_async_callback(e.kv.close)
         if e.core is not None:
             stack.push_async_callback(e.core.close)
+        if e.browser is not None:
+            stack.push_async_callback(e.browser.sso.close)
         stack.push_async_callback(e.providers.close)
         stack.push_async_callback(e.provider_keys.close)
         await e.marks.start()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from identry.app.engines import Engines
 from identry.browser import Replies
-from identry.federation.departure import PENDING_TTL, Departures
+from identry.core.origin import Origin
+from identry.federation.departure import PENDING_TTL, Departure, Departures, Errand
 from identry.federation.exchange_code import EXCHANGE_TTL
 from identry.federation.microsoft import platform_app
 from identry.federation.provider import Provider
@@ -13,11 +16,14 @@ from identry.federation.token_request import Proofs
 from identry.flows.exchange import routes as exchange
 from identry.flows.exchange.service import Exchange
 from identry.flows.federated_login import routes as federated_login
+from identry.flows.federated_login import tenants as tenant_login
 from identry.flows.federated_login.arrivals import Arrivals
+from identry.flows.federated_login.refusals import Refused
 from identry.flows.federated_login.routes import Redirects
 from identry.flows.federated_login.service import FederatedLogin
 from identry.flows.identities import routes as identities
-from identry.flows.identities.service import OwnIdentities
+from identry.flows.identities.service import OwnIdentities, ProviderSilent, Starting
+from identry.records import tenants as tenant_records
 from identry.settings import Settings
 from identry.signin import SignIn
 from identry.web.login_binding import login_binding
@@ -43,15 +49,33 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
     )
     redirects = _redirects(settings)
     own = OwnIdentities(
-        e.db, e.clock, e.audit, e.outbox, login.start, password_login=settings.auth_policy == "standard"
+        e.db, e.clock, e.audit, e.outbox, _linking(login), password_login=settings.auth_policy == "standard"
     )
     return [
         *(federated_login.operations(login, redirects) if settings.microsoft_login else []),
+        *(tenant_login.operations(login, redirects, lambda slug: _tenant_of(e, slug)) if tenants else []),
         *exchange.operations(
             Exchange(e.db, e.clock, e.audit, e.limiter, providers, signin), replies, redirects.arriving
         ),
         *identities.operations(own, redirects.leaving, microsoft=settings.microsoft_login),
     ]
+
+
+def _linking(login: FederatedLogin) -> Starting:
+    """How a browser leaves to link an identity: a refusal is an answer here, no redirect."""
+
+    async def start(key: str, errand: Errand, origin: Origin) -> Departure:
+        try:
+            return await login.start(key, errand, origin)
+        except Refused:
+            raise ProviderSilent from None
+
+    return start
+
+
+async def _tenant_of(e: Engines, slug: str) -> UUID | None:
+    tenant = await tenant_records.find_by_slug(e.db, slug)
+    return tenant.id if tenant else None
 
 
 def _microsoft(settings: Settings) -> Provider:

@@ -68,6 +68,10 @@ CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
 """Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
+SSO_TRIAL = Limit("sso-trial", 10, MINUTE)
+"""Per tenant: each try asks a server that the tenant chose."""
+DOMAIN_PROOF = Limit("domain-proof", 10, MINUTE)
+"""Per tenant: each try asks the DNS."""
 
 
 class RateLimited(TooManyRequests):

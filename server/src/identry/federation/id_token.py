@@ -124,14 +124,14 @@ def _identity(claims: Claims, issuer: str, provider: Provider) -> ProvenIdentity
     return ProvenIdentity(
         kind=provider.kind,
         key=IdentityKey(issuer, tid, subject),
-        email=_address(claims, provider.kind),
+        email=address_of(claims, provider.kind),
         email_vouched=claims.get("email_verified") is True,
-        full_name=_name(claims),
+        full_name=name_of(claims),
         multi_factor="mfa" in strings(claims.get("amr")),
     )
 
 
-def _address(claims: Claims, kind: Kind) -> str | None:
+def address_of(claims: Claims, kind: Kind) -> str | None:
     """The first claim that is an address; Entra ID has it as the user's name where there is no mailbox."""
     for claim in ("email", "preferred_username") if kind == "entra" else ("email",):
         text = claims.text(claim)
@@ -143,6 +143,7 @@ def _address(claims: Claims, kind: Kind) -> str | None:
     return None
 
 
-def _name(claims: Claims) -> str:
+def name_of(claims: Claims) -> str:
+    """What the person is called, in one printable line; may be empty."""
     told = claims.text("name") or " ".join(filter(None, (claims.text("given_name"), claims.text("family_name"))))
     return "".join(c if c.isprintable() else " " for c in told).strip()[:_MAX_NAME]

@@ -53,6 +53,8 @@ class Provider:
         default_group_ids: the groups that such an account is put into.
         display_name: what people call it.
         client_authentication: how the token request shows the secret.
+        userinfo_endpoint: tells address and name where the ID token does not; None: there is none.
+        names_itself: whether every answer of its authorization endpoint says `iss` (RFC 9207).
     """
 
     key: str
@@ -70,6 +72,8 @@ class Provider:
     default_group_ids: tuple[UUID, ...]
     display_name: str
     client_authentication: ClientAuthentication = "client_secret_post"
+    userinfo_endpoint: str | None = None
+    names_itself: bool = False
 
 
 class ProviderUnavailable(Exception):
@@ -115,8 +119,8 @@ class Mappings(Protocol):
 class ProviderHttp(Protocol):
     """How providers are asked: bounded in time and size, no redirects."""
 
-    async def get(self, url: str) -> JsonReply:
-        """The answer to a GET.
+    async def get(self, url: str, *, authorization: str | None = None) -> JsonReply:
+        """The answer to a GET; `authorization` is the header's whole value.
 
         Raises:
             OutboundError: no usable answer.

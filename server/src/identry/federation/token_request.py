@@ -9,10 +9,10 @@ import structlog
 
 from identry.core.clock import Clock
 from identry.core.outbound import JsonReply, OutboundError
-from identry.federation import id_token
+from identry.federation import id_token, userinfo
 from identry.federation.departure import Secrets
 from identry.federation.id_token import ProvenIdentity, TokenRefused
-from identry.federation.provider import Provider, ProviderUnavailable
+from identry.federation.provider import ClientAuthentication, ClientSecret, Provider, ProviderUnavailable
 from identry.federation.reach import Reaches
 from identry_kit.apierror import ServiceUnavailable
 
@@ -44,11 +44,14 @@ class Proofs:
             raise ProviderUnavailable(f"token endpoint: {error}") from error
         raw, access_token = _tokens(provider, reply)
         try:
-            return await id_token.prove(
+            proven = await id_token.prove(
                 raw, access_token, provider, reach.keys.of(provider), secrets.nonce, self._clock
             )
         except ServiceUnavailable:
             raise ProviderUnavailable("keys cannot be had") from None
+        if proven.email is None and provider.userinfo_endpoint and access_token:
+            return await userinfo.completed(proven, provider.userinfo_endpoint, access_token, reach.http)
+        return proven
 
 
 def _request(provider: Provider, code: str, secrets: Secrets) -> tuple[dict[str, str], str | None]:
@@ -58,11 +61,16 @@ def _request(provider: Provider, code: str, secrets: Secrets) -> tuple[dict[str,
         "redirect_uri": provider.redirect_uri,
         "code_verifier": secrets.verifier,
     }
-    secret = provider.client_secret.reveal()
-    if provider.client_authentication == "client_secret_post":
-        return {**form, "client_id": provider.client_id, "client_secret": secret}, None
-    pair = f"{quote_plus(provider.client_id)}:{quote_plus(secret)}"  # RFC 6749 §2.3.1
-    return form, "Basic " + b64encode(pair.encode()).decode("ascii")
+    shown, authorization = credentials(provider.client_authentication, provider.client_id, provider.client_secret)
+    return {**form, **shown}, authorization
+
+
+def credentials(how: ClientAuthentication, client_id: str, secret: ClientSecret) -> tuple[dict[str, str], str | None]:
+    """How a client proves itself: fields of the form, and the `Authorization` header (RFC 6749 §2.3.1)."""
+    if how == "client_secret_post":
+        return {"client_id": client_id, "client_secret": secret.reveal()}, None
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret.reveal())}"
+    return {}, "Basic " + b64encode(pair.encode()).decode("ascii")
 
 
 def _tokens(provider: Provider, reply: JsonReply) -> tuple[str, str | None]:

@@ -102,8 +102,8 @@ def operations(login: FederatedLogin, redirects: Redirects) -> list[Operation]:
     return rows(f"{BROWSER_PATH}/microsoft", start, callback, "Microsoft")
 
 
-def rows(path: str, start: Handler, callback: Handler, name: str) -> list[Operation]:
-    """Start and callback below `path`, for providers that people call `name`."""
+def rows(path: str, start: Handler, callback: Handler, name: str, *, named: bool = False) -> list[Operation]:
+    """Start and callback below `path`, for providers that people call `name`; `named`: the path says which one."""
     return [
         Operation(
             "GET",
@@ -129,7 +129,7 @@ def rows(path: str, start: Handler, callback: Handler, name: str) -> list[Operat
             surface="browser",
             query=CallbackQuery,
             status=302,
-            errors=(Busy, Unavailable),
+            errors=(*((ProviderOff,) if named else ()), Busy, Unavailable),
             description="The provider redirects here. Goes on to `{APP_BASE_URL}/auth/callback` with `code` (for "
             "`POST /api/v1/auth/exchange`, 60 seconds, this browser only), with `linked` after an identity was linked, "
             f"or with `error`: {_ERRORS}. `return_to` is there when the start had one.",

@@ -169,6 +169,8 @@ class FederatedLogin:
             raise Refused("provider_unavailable", "switched off or replaced meanwhile")
         if not reply.code:
             raise Refused("token_invalid", "no code")
+        if provider.kind == "oidc" and reply.iss != provider.issuer and (reply.iss or provider.names_itself):
+            raise Refused("token_invalid", "iss of the response")  # before the code is shown to anybody
         try:
             identity = await self._proofs.redeem(provider, reply.code, told)
         except TokenRefused as refused:

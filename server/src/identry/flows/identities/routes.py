@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -11,7 +12,16 @@ import msgspec
 from identry.browser import BROWSER_PATH
 from identry.core.limits import FEDERATED_LOGIN
 from identry.federation.departure import TooManyPending
-from identry.flows.identities.service import LastWayIn, OwnIdentities, OwnProofNeeded, SignInAgain, UnknownIdentity
+from identry.federation.provider import MICROSOFT
+from identry.flows.identities.service import (
+    LastWayIn,
+    OwnIdentities,
+    OwnProofNeeded,
+    ProviderSilent,
+    ProviderUnknown,
+    SignInAgain,
+    UnknownIdentity,
+)
 from identry.records.identities import Identity
 from identry.web.call import Answer, Call
 from identry.web.cookies import Cookie
@@ -69,10 +79,16 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
     async def listed(call: Call) -> IdentitiesView:
         return IdentitiesView([IdentityView.of(identity) for identity in await own.listed(call.actor.user.id)])
 
-    async def link(call: Call) -> Answer:
+    async def begin(call: Call, key: str) -> Answer:
         query: LinkQuery = call.query
-        departure = await own.link(call.actor, call.tenant_id, query.return_to, call.origin)
+        departure = await own.link(call.actor, call.tenant_id, key, query.return_to, call.origin)
         return Answer(LinkView(departure.url), cookies=(leaving.holding(departure.binding),))
+
+    async def link(call: Call) -> Answer:
+        return await begin(call, MICROSOFT)
+
+    async def link_sso(call: Call) -> Answer:
+        return await begin(call, str(call.tenant_id))
 
     async def remove(call: Call) -> bytes:
         await own.remove(call.actor, call.tenant_id, call.path["id"], call.origin)
@@ -94,6 +110,15 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
         "navigate to `authorization_url`. It ends at `{APP_BASE_URL}/auth/callback` with `linked=microsoft` or "
         "with `error`.",
     )
+    linking_sso = replace(
+        linking,
+        path=f"{_PATH}/sso/link",
+        handler=link_sso,
+        summary="Begin to link an identity of the tenant's own provider",
+        errors=(*linking.errors, ProviderUnknown, ProviderSilent),
+        description="As with Microsoft; it ends with `linked=oidc`, or `linked=microsoft` where that is what the "
+        "tenant's provider is.",
+    )
     return [
         Operation(
             "GET",
@@ -106,6 +131,7 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
             reply=IdentitiesView,
         ),
         *([linking] if microsoft else []),
+        linking_sso,
         Operation(
             "DELETE",
             f"{_PATH}/{{id:uuid}}",

@@ -12,13 +12,12 @@ from identry.core.db import Database, Executor
 from identry.core.mail import Outbox
 from identry.core.origin import Origin
 from identry.federation.departure import Departure, Errand
-from identry.federation.provider import MICROSOFT
 from identry.records import identities, tenants, users
 from identry.records.audit import Audit
 from identry.records.identities import Identity
 from identry.records.users import User
 from identry.web.call import Actor
-from identry_kit.apierror import Conflict, Forbidden, NotFound, Unauthorized
+from identry_kit.apierror import Conflict, Forbidden, NotFound, ServiceUnavailable, Unauthorized
 
 FRESH = timedelta(minutes=10)
 """How old a sign-in may be that links another way in: a stolen access token alone plants none."""
@@ -45,6 +44,21 @@ class OwnProofNeeded(Forbidden):
 
     code = "permission_denied"
     message = "the account belongs to other tenants too; sign in another way to link an identity"
+
+
+class ProviderUnknown(NotFound):
+    """404: the tenant has no provider of its own, or it is switched off."""
+
+    message = "this way to sign in is not offered"
+
+
+class ProviderSilent(ServiceUnavailable):
+    """503: what has to be known of the provider cannot be had now."""
+
+    message = "the identity provider cannot be reached"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "15"})
 
 
 class UnknownIdentity(NotFound):
@@ -89,10 +103,11 @@ class OwnIdentities:
         """The caller's identities, the oldest first."""
         return await identities.of_user(self._db, user_id)
 
-    async def link(self, actor: Actor, tenant_id: UUID, return_to: str, origin: Origin) -> Departure:
-        """Send the browser to Microsoft; the identity that is proven there becomes the caller's.
+    async def link(self, actor: Actor, tenant_id: UUID, key: str, return_to: str, origin: Origin) -> Departure:
+        """Send the browser to the provider of this key; the identity that is proven there becomes the caller's.
 
         Raises:
+            ProviderUnknown, ProviderSilent: there is no such provider, or it cannot be told where it is.
             SignInAgain: the sign-in is too long ago.
             OwnProofNeeded: only a tenant's own provider says who is calling, and other tenants are concerned.
             RateLimited, ServiceUnavailable: too many; limiter or database cannot answer.
@@ -102,7 +117,7 @@ class OwnIdentities:
         if "sso_tenant" in actor.amr and await tenants.belongs_elsewhere(self._db, tenant_id, actor.user.id):
             raise OwnProofNeeded
         errand = Errand(return_to=return_to, user_id=actor.user.id, session_id=actor.session_id)
-        return await self._start(MICROSOFT, errand, origin)
+        return await self._start(key, errand, origin)
 
     async def remove(self, actor: Actor, tenant_id: UUID, identity_id: UUID, origin: Origin) -> None:
         """Forget one of the caller's identities.
