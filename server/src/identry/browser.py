@@ -156,4 +156,5 @@ def _methods(profile: Profile) -> list[str]:
     return [
         *(["password"] if profile.has_password else []),
         *([sso] if profile.auth_provider not in {"password", "other"} else []),
+        *(["passkey"] if profile.has_passkey else []),
     ]

@@ -15,7 +15,7 @@ import structlog
 from identry.core.db import Executor
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
-from identry.records import groups, seats
+from identry.records import groups, passkeys, seats
 
 log = structlog.get_logger("identry.profile")
 
@@ -30,6 +30,7 @@ class Profile:
     has_password: bool
     auth_provider: str
     mfa_enabled: bool
+    has_passkey: bool
     last_login_at: datetime | None
     tenant_id: UUID
     tenant_name: str
@@ -41,8 +42,8 @@ class Profile:
 
 
 _OF_SESSION = f"""
-    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, u.auth_provider, u.mfa_enabled, u.last_login_at,
-           t.id, t.name, t.mfa_required, {seats.PLAN}
+    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, u.auth_provider, u.mfa_enabled,
+           {passkeys.OWNED}, u.last_login_at, t.id, t.name, t.mfa_required, {seats.PLAN}
     FROM (SELECT user_id, tenant_id FROM sessions WHERE id = $1 LIMIT 1) s
     JOIN users u ON u.id = s.user_id
     JOIN tenant_members tm ON tm.tenant_id = s.tenant_id AND tm.user_id = u.id
@@ -74,7 +75,7 @@ class Profiles:
         if row is None:
             raise LookupError("a session without a profile")
         *known, plan = row
-        user_id, tenant_id = known[0], known[7]
+        user_id, tenant_id = known[0], known[8]
         found = await groups.of_user(self._db, tenant_id, user_id)
         rest: Any = (
             plan or self._plan,
@@ -86,7 +87,7 @@ class Profiles:
 
     def must_enroll(self, profile: Profile) -> bool:
         """Whether a second factor is demanded of a person who has none."""
-        return not profile.mfa_enabled and (self._mfa_required or profile.tenant_demands_mfa)
+        return not (profile.mfa_enabled or profile.has_passkey) and (self._mfa_required or profile.tenant_demands_mfa)
 
     async def _modules(self, tenant_id: UUID) -> tuple[str, ...]:
         """What the tenant owns; nothing while that cannot be told: a sign-in does not wait for another service."""

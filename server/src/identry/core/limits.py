@@ -60,6 +60,12 @@ BROWSER_LOGIN = Limit("browser-login", 10, MINUTE)
 """Per client address (contracts/browser-api.md §5)."""
 BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
 """Per client address; a ticket allows five codes besides."""
+PASSKEY_OPTIONS = Limit("passkey-options", 30, MINUTE)
+"""Challenges per client address; a sign-in page asks for one as it opens."""
+PASSKEY_SIGN_IN = Limit("passkey-sign-in", 10, MINUTE)
+"""Signatures per client address, for either step of a sign-in."""
+PASSKEY_REGISTER = Limit("passkey-register", 20, 60 * MINUTE)
+"""Challenges for new passkeys per account."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)

@@ -43,6 +43,8 @@ EVENTS: Mapping[str, Event] = {
         required=frozenset({"token", "expires_at"}), optional=_NAME, path="/reset-password?token={token}"
     ),
     "password_changed": Event(optional=_NAME),
+    "passkey_added": Event(required=frozenset({"passkey_name"}), optional=_NAME),
+    "passkey_removed": Event(required=frozenset({"passkey_name"}), optional=_NAME),
     "invitation": Event(
         required=frozenset({"token", "expires_at"}),
         optional=frozenset({"inviter_name", "company_name", "role"}),
