@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import cbor2
-from browser import API, APP, Browser
+from browser import API, APP, Browser, settle, tenant
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from harness import Harness, Person
@@ -216,8 +216,6 @@ async def with_device(
     app: Harness, person: Person | None = None, device: Device | None = None, **fields: Any
 ) -> tuple[KeyBrowser, Person, Device]:
     """A signed-in person of a tenant who has added a device."""
-    from browser import settle, tenant
-
     person = person or await app.make_user(**fields)
     device = device or Device()
     await settle(app, person, await tenant(app))

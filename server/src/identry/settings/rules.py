@@ -185,7 +185,7 @@ def _browser_keys(s: Settings) -> Iterator[Problem]:
 
 def _passkeys(s: Settings) -> Iterator[Problem]:
     host = urlsplit(s.browser_app_url).hostname or ""
-    if s.webauthn_rp_id and not covers(s.passkey_domain, host):
+    if s.webauthn_rp_id and not (s.passkey_domain and covers(s.passkey_domain, host)):
         yield Problem(
             "WEBAUTHN_RP_ID",
             f"is not the host of the app or a domain above it ({host or 'there is no APP_BASE_URL'})",

@@ -36,6 +36,9 @@ from identry.web.operations import Guard, Operation
 from identry.web.passkeys import CredentialId, Encoded, PasskeyRef, bytes_of
 from identry.web.validation import OpaqueToken
 
+UserHandle = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", max_length=86, description="base64url; may be empty.")
+]
 _GATES = (CredentialsChanged, PendingApproval, RegistrationRejected, AccountInactive, TenantInactive)
 _CREDENTIAL = {
     "id": "kXqP3Y1gTn2s0fVd9bJHtA",
@@ -55,7 +58,7 @@ class PasskeyAssertion(msgspec.Struct):
     client_data: Annotated[Encoded, msgspec.Meta(max_length=8192)] = msgspec.field(name="clientDataJSON")
     authenticator_data: Annotated[Encoded, msgspec.Meta(max_length=4096)] = msgspec.field(name="authenticatorData")
     signature: Annotated[Encoded, msgspec.Meta(max_length=1024)]
-    user_handle: Annotated[Encoded, msgspec.Meta(max_length=86)] | None = msgspec.field(name="userHandle", default=None)
+    user_handle: UserHandle | None = msgspec.field(name="userHandle", default=None)
 
 
 class PasskeyCredential(msgspec.Struct):
