@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -201,9 +201,18 @@ BASE_ENV = {
 
 @asynccontextmanager
 async def running(
-    servers: Servers, *, redis: bool = True, browser: GuardCheck | None = None, **env: str
+    servers: Servers,
+    *,
+    redis: bool = True,
+    browser: GuardCheck | None = None,
+    port: int = 0,
+    front: Callable[[Any], Any] | None = None,
+    **env: str,
 ) -> AsyncIterator[Harness]:
-    """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin."""
+    """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin.
+
+    `port` is where, if it has to be known before; `front` puts something of the test's own before the application.
+    """
     environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
@@ -211,10 +220,16 @@ async def running(
     app = Application(load(environment), clock, browser)
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.bind(("127.0.0.1", port))
     listener.listen(1024)
     config = uvicorn.Config(
-        app, timeout_keep_alive=120, log_config=None, lifespan="on", access_log=False, ws="none", server_header=False
+        front(app) if front else app,
+        timeout_keep_alive=120,
+        log_config=None,
+        lifespan="on",
+        access_log=False,
+        ws="none",
+        server_header=False,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
