@@ -59,7 +59,7 @@ class LoginOk(msgspec.Struct, frozen=True):
 
 
 class MfaTicket(msgspec.Struct, frozen=True):
-    """The password was right; send a code with the token to `mfa/verify`."""
+    """The first step is done; send a code with the token to `mfa/verify`, or a passkey's answer to `passkeys/mfa`."""
 
     session_token: str
     methods: list[str]
