@@ -113,8 +113,11 @@ class Replies:
         return Answer(ok, status=status, cookies=(self.cookie.holding(tokens.refresh_token),))
 
     async def me(self, session_id: UUID) -> Me:
-        """The person of a session."""
-        profile = await self._profiles.of_session(session_id)
+        """The person of a session that was just proven."""
+        return self.shown(await self._profiles.of_session(session_id))
+
+    def shown(self, profile: Profile) -> Me:
+        """A profile as the app sees it."""
         return Me(
             id=profile.user_id,
             email=profile.email,

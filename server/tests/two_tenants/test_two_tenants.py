@@ -60,6 +60,9 @@ def spoilt(rng: random.Random, token: str) -> str:
     return rng.choice(["", f"{token[:-4]}{'AAAA' if token[-4:] != 'AAAA' else 'BBBB'}"])
 
 
+WITH_A_TOKEN = {Guard.BROWSER, Guard.BROWSER_TOKEN}
+
+
 def allows(keys: set[str], permission: str) -> bool:
     return bool({"*", permission, f"{permission.split(':')[0]}:*"} & keys)
 
@@ -68,7 +71,7 @@ async def one_call(rng: random.Random, operation: Operation, own: Side, other: S
     """One call as somebody of `own`; returns what it came to."""
     caller = own.callers[rng.choice(list(RIGHTS))]
     token = caller.browser.access_token
-    if stranger := operation.guard is Guard.BROWSER and rng.random() < 0.03:
+    if stranger := operation.guard in WITH_A_TOKEN and rng.random() < 0.03:
         caller.browser.access_token = spoilt(rng, token)
     alive, keys = await own.standing(caller)
     asked = await Maker(rng, own, other, caller).request(operation)
@@ -94,7 +97,7 @@ async def one_call(rng: random.Random, operation: Operation, own: Side, other: S
 
 def judged(operation: Operation, asked: Asked, reply: Any, where: str, *, known: bool, keys: set[str]) -> str:
     """Hold an answer against what caller and targets are; returns what it came to."""
-    if operation.guard is not Guard.BROWSER:
+    if operation.guard not in WITH_A_TOKEN:
         return "open"
     if not known:
         assert reply.status_code == 401, where

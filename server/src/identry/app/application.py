@@ -150,8 +150,7 @@ class Application:
 def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[Guard, GuardCheck | None]:
     """What each guard of the table asks."""
     bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
-    if browser is None and e.browser is not None:
-        browser = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock).session
+    page = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock) if e.browser else None
     own = [origin_of(url) for url in (settings.browser_api_url, settings.browser_app_url) if url]
     pages = OriginCheck(own, settings.allow_origins, absent=settings.refresh_cookie_samesite == "strict")
     return {
@@ -159,7 +158,8 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
         Guard.TOKEN: bearer.token,
         Guard.BEARER: bearer.session,
         Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
-        Guard.BROWSER: browser or _nobody,
+        Guard.BROWSER: browser or (page.session if page else _nobody),
+        Guard.BROWSER_TOKEN: page.token if page else _nobody,
         Guard.COOKIE: pages.check,
     }
 

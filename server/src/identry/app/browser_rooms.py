@@ -61,7 +61,7 @@ def browser_rooms(
         secure=settings.browser_api_url.startswith("https:"),
         days=settings.refresh_token_expire_days,
     )
-    profiles = Profiles(e.db, e.entitlements, plan=e.default_plan, mfa_required=settings.mfa_required)
+    profiles = Profiles(e.db, e.clock, e.entitlements, plan=e.default_plan, mfa_required=settings.mfa_required)
     replies = Replies(cookie, profiles)
     password = Login(
         e.db,
@@ -128,7 +128,7 @@ def browser_rooms(
             BrowserBearer(b.verifier, e.marks, e.db, e.clock),
             replies,
         ),
-        *account.operations(replies),
+        *account.operations(replies, profiles),
         *sessions.operations(OwnSessions(e.db, e.clock, e.audit, e.marks)),
         *password_change.operations(change),
         *password_reset.operations(reset),

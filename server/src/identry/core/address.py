@@ -9,15 +9,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 MAX_HOPS = 32
 """How many hops are read from the right; a longer chain of trusted proxies does not exist."""
 _MAX_HOP_LENGTH = 64
+_MAPPED = bytes(10) + b"\xff\xff"  # the first 12 of the 16 bytes of an IPv4 address in IPv6 (RFC 4291 §2.5.5.2)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrustedProxies:
     """The networks whose `X-Forwarded-For` is believed."""
 
@@ -32,8 +33,18 @@ class TrustedProxies:
         parts = cidrs.split(",") if isinstance(cidrs, str) else cidrs
         return cls(tuple(ip_network(part.strip()) for part in parts if part.strip()))
 
-    def __contains__(self, ip: object) -> bool:
-        return any(ip in network for network in self.networks)
+    def trusts(self, address: bytes) -> bool:
+        """Whether a packed address (4 or 16 bytes) is in one of the networks."""
+        number, size = int.from_bytes(address), len(address)
+        return any(size == length and number & mask == first for length, mask, first in self._masks)
+
+    @cached_property
+    def _masks(self) -> list[tuple[int, int, int]]:
+        """Of each network: bytes of an address, its mask, its first address."""
+        return [
+            (network.max_prefixlen // 8, int(network.netmask), int(network.network_address))
+            for network in self.networks
+        ]
 
 
 def client_ip(peer: str | None, forwarded_for: Sequence[str], trusted: TrustedProxies) -> str | None:
@@ -44,18 +55,18 @@ def client_ip(peer: str | None, forwarded_for: Sequence[str], trusted: TrustedPr
     are passed over and the first other one is the client. What is no address ends the reading, and the proxy that
     vouched for it stands for the client: nothing to the left of it was written by someone we trust.
     """
-    nearest = _parse(peer or "")
-    if nearest is None or nearest not in trusted:
-        return None if nearest is None else str(nearest)
+    nearest = _packed(peer or "")
+    if nearest is None or not trusted.trusts(nearest):
+        return None if nearest is None else _text(nearest)
     hops = ",".join(forwarded_for).rsplit(",", MAX_HOPS)[-MAX_HOPS:]
     for hop in reversed(hops):
-        address = _parse(hop)
+        address = _packed(hop)
         if address is None:
             break
         nearest = address
-        if address not in trusted:
+        if not trusted.trusts(address):
             break
-    return str(nearest)
+    return _text(nearest)
 
 
 def address_bucket(address: str) -> str:
@@ -72,18 +83,18 @@ def address_bucket(address: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, network + bytes(8)) + "/64"
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
+def _packed(text: str) -> bytes | None:
     """One hop: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`; else None.
 
     An IPv4-mapped IPv6 address is the IPv4 address (a dual-stack socket shows every IPv4 peer that way), and a zone
     (`fe80::1%eth0`) is dropped: it names an interface of whoever wrote it.
     """
     text = text.strip(" \t")
-    return _parse_short(text) if 0 < len(text) <= _MAX_HOP_LENGTH else None
+    return _packed_short(text) if 0 < len(text) <= _MAX_HOP_LENGTH else None
 
 
 @lru_cache(maxsize=2048)  # the same proxies and clients come again; bounded keys of bounded length
-def _parse_short(text: str) -> IPv4Address | IPv6Address | None:
+def _packed_short(text: str) -> bytes | None:
     if text.startswith("["):
         text, bracket, port = text[1:].partition("]")
         if not bracket or ":" not in text or (port and not _is_port(port)):
@@ -92,11 +103,19 @@ def _parse_short(text: str) -> IPv4Address | IPv6Address | None:
         text, _, digits = text.partition(":")
         if not _is_port(":" + digits) or ":" in text:
             return None
+    text = text.partition("%")[0]
     try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
+        if ":" not in text:
+            return socket.inet_pton(socket.AF_INET, text)
+        address = socket.inet_pton(socket.AF_INET6, text)
+    except (OSError, ValueError):
         return None
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+    return address[12:] if address.startswith(_MAPPED) else address
+
+
+def _text(address: bytes) -> str:
+    """A packed address in canonical form (RFC 5952)."""
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
 def _is_port(text: str) -> bool:

@@ -22,6 +22,7 @@ class Guard(Enum):
     BEARER = "bearer"  # signature, claims, live session, user: `call.actor`
     MACHINE = "machine"  # X-Internal-API-Key
     BROWSER = "browser"  # as BEARER for tokens of the browser surface: `call.actor`, `call.tenant_id`
+    BROWSER_TOKEN = "browser_token"  # noqa: S105 - as TOKEN for tokens of the browser surface
     COOKIE = "cookie"  # a known origin; the handler reads the refresh cookie
 
 

@@ -27,24 +27,31 @@ _SEAT = f"""
     (SELECT e.plan FROM company_entitlements e WHERE e.company_id = s.tenant_id) AS plan
 """  # noqa: S608 - constant expressions
 
-# The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
-# "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
-_ROTATE = f"""
+
+def _rotate(seat: str, seated: str) -> str:
+    """The statement that swaps a token: `seat` are the columns of its session's tenant, `seated` what that demands."""
+    return f"""
     WITH rotated AS (
         UPDATE sessions s
         SET refresh_token_hash = $3, refresh_generation = s.refresh_generation + 1, predecessor_hash = $2,
             successor_sealed = $4, rotated_at = $5
-        FROM (SELECT u.* FROM {sessions.OF_USER}) u
-        WHERE s.id = $1 AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
+        FROM users u
+        WHERE s.id = {sessions.THE_ID} AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
           AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
-          AND u.token_version = s.token_version AND {_SEATED}
-        RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {_SEAT}
+          AND u.token_version = s.token_version AND {seated}
+        RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {seat}
     ), logged AS (
         {audit_log.INSERT}
         SELECT $6, $7, $8, $9, rotated.user_id, rotated.user_id, $10, $11, $12, $13, $14, $15, $16 FROM rotated
     )
     SELECT * FROM rotated
-"""  # noqa: S608 - constant column names
+    """  # noqa: S608 - constant column names
+
+
+# The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
+# "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
+_ROTATE = _rotate("NULL::uuid AS tenant_id", "s.tenant_id IS NULL")
+_ROTATE_SEATED = _rotate(_SEAT, _SEATED)
 
 # The token is not the current one. An honest retry (the predecessor, inside the window) is logged by the statement that
 # finds it to be one: of a crowd that presents one token all but one come here, and each costs one round trip.
@@ -74,11 +81,16 @@ async def rotate(
     successor_sealed: bytes,
     now: datetime,
     event: tuple[Any, ...],
+    *,
+    seated: bool,
 ) -> Any | None:
-    """Swap the presented token for its successor; the session's grant columns, or None when it was not the current."""
+    """Swap the presented token for its successor; the session's grant columns, or None when it was not the current.
+
+    `seated` sessions are of a tenant, the others of none.
+    """
     row_id, occurred_at, name, actor_type, _, _, *rest = event
     return await db.fetchrow(
-        _ROTATE,
+        _ROTATE_SEATED if seated else _ROTATE,
         session_id,
         presented_hash,
         successor_hash,

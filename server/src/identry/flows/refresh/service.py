@@ -43,7 +43,7 @@ class Refresh:
 
     Args:
         grace: how long the predecessor still gets the same successor (`REFRESH_GRACE`; zero: never).
-        plan: of tenants that bought nothing.
+        plan: of tenants that bought nothing; None: its sessions are of no tenant.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Refresh:
         refresh_tokens: RefreshTokens,
         marks: RevocationMarks,
         grace: timedelta,
-        plan: str = "",
+        plan: str | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -90,6 +90,7 @@ class Refresh:
             self._refresh_tokens.seal_successor(presented, successor),
             self._clock.now(),
             self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
+            seated=self._plan is not None,
         )
         if row is None:
             annotate(refresh="refused")  # unless one of the cases below says otherwise
@@ -163,5 +164,5 @@ class Refresh:
             amr=row["amr"],
             auth_time=row["auth_time"],
             expires_at=row["expires_at"],
-            seat=Seat(tenant_id, row["role"] or "MEMBER", row["plan"] or self._plan) if tenant_id else None,
+            seat=Seat(tenant_id, row["role"] or "MEMBER", row["plan"] or self._plan or "") if tenant_id else None,
         )

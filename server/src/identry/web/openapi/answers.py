@@ -81,7 +81,7 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield from (PayloadTooLarge, UnsupportedMediaType)
     if operation.guard in {Guard.TOKEN, Guard.BEARER}:
         yield from (MissingToken, SessionRevoked)
-    if operation.guard is Guard.BROWSER:
+    if operation.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN}:
         yield from (MissingToken, InvalidToken, SessionRevoked)
     if operation.guard is Guard.COOKIE:
         yield from (OriginNotAllowed, UnsupportedMediaType)

@@ -120,7 +120,9 @@ def _groups(listed: list[Operation]) -> dict[str, list[Operation]]:
     return {
         "every operation": listed,
         "every operation with a bearer token": [o for o in listed if o.guard in {Guard.TOKEN, Guard.BEARER}],
-        "every browser operation with a bearer token": [o for o in listed if o.guard is Guard.BROWSER],
+        "every browser operation with a bearer token": [
+            o for o in listed if o.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN}
+        ],
         "every operation with a body": [o for o in listed if o.body],
         "every operation with `X-Internal-API-Key`": [o for o in listed if o.guard is Guard.MACHINE],
     }
