@@ -56,7 +56,8 @@ PUBLIC = {
     """,
     "httpware": """
         BodyLimit Buckets CallerRateLimiter LocalBuckets Logger Metrics RBAC RateLimited RateLimiter Recover
-        RedisBuckets RequestCounts RequestID RequireTenant SECURITY_HEADERS SecurityHeaders Sink Timeout new_request_id
+        RedisBuckets Repeated
+        RequestCounts RequestID RequireTenant SECURITY_HEADERS SecurityHeaders Sink Timeout new_request_id
         standard_stack
     """,
     "jwtauth": """

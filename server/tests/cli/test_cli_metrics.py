@@ -35,6 +35,7 @@ def serving(cwd: Path, servers: Servers, **more: str) -> Iterator[tuple[Running,
         "WORKERS": "2",
         "SHUTDOWN_DELAY": "0s",
         "TMPDIR": str(cwd),
+        "ALLOW_ORIGINS": "",  # the other tests have a page on localhost, which production refuses
         **more,
     }
     with started("serve", cwd=cwd, **environment) as running:

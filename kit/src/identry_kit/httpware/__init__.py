@@ -9,6 +9,7 @@ Source: third seed, package `httpware`; contracts/kit.md §3.
 
 from identry_kit.httpware.access import RBAC, RequireTenant
 from identry_kit.httpware.bodylimit import BodyLimit
+from identry_kit.httpware.exchange import Repeated
 from identry_kit.httpware.headers import SECURITY_HEADERS, SecurityHeaders
 from identry_kit.httpware.identity import RequestID, new_request_id
 from identry_kit.httpware.logger import Logger, Sink
@@ -32,6 +33,7 @@ __all__ = [
     "RateLimiter",
     "Recover",
     "RedisBuckets",
+    "Repeated",
     "RequestCounts",
     "RequestID",
     "RequireTenant",

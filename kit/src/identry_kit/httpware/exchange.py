@@ -8,10 +8,24 @@ layer stands between, a new one is made. So every class works alone, and a stack
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Any
 
 from identry_kit.apierror import APIError, Headers, Message, Renderer, Scope, Send, answer, to_asgi
 
 Lines = tuple[tuple[bytes, bytes], ...]
+
+
+class Repeated(dict[str, Any]):
+    """The start of an answer that is sent unchanged again and again: what a stack adds to it is worked out once."""
+
+    __slots__ = ("added", "merged")
+
+    added: Lines | None
+    merged: Headers
+
+    def __init__(self, status: int, headers: Headers) -> None:
+        super().__init__(type="http.response.start", status=status, headers=headers)
+        self.added = None
 
 
 class Exchange:
@@ -20,11 +34,13 @@ class Exchange:
     `status` is 0 until the answer began. `complete` says that its last part was sent.
     """
 
-    __slots__ = ("_lines", "_names", "_refusal", "_send", "complete", "status")
+    __slots__ = ("_lines", "_names", "_own", "_refusal", "_send", "complete", "status")
 
-    def __init__(self, send: Send, lines: Lines = (), names: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, send: Send, lines: Lines = (), names: frozenset[bytes] = frozenset(), own: Lines = ()) -> None:
+        """`lines` are the same for every request, `own` are this one's; `names` are those of both."""
         self._send = send
         self._lines = lines
+        self._own = own
         self._names = names
         self._refusal: tuple[APIError, Scope, Renderer] | None = None
         self.status = 0
@@ -61,20 +77,24 @@ class Exchange:
         kind = message["type"]
         if kind == "http.response.start" and not self.status:
             self.status = message["status"]
-            if self._lines:
+            if self._lines or self._own:
                 message = {**message, "headers": self._merged(message)}
         elif kind == "http.response.body" and not message.get("more_body", False):
             self.complete = True
         return self._send(message)
 
     def _merged(self, message: Message) -> Headers:
-        own: Headers = message.get("headers", ())
-        names = self._names
-        for header in own:
-            if header[0] in names:
-                sent = {name for name, _ in own}
-                return [*own, *[line for line in self._lines if line[0] not in sent]]
-        return [*own, *self._lines]
+        repeated = message if type(message) is Repeated else None
+        if repeated is not None and repeated.added is self._lines:
+            return [*repeated.merged, *self._own]
+        headers: Headers = message.get("headers", ())
+        names, lines, own = self._names, self._lines, self._own
+        if taken := [name for name, _ in headers if name in names]:
+            lines = tuple(line for line in lines if line[0] not in taken)
+            own = tuple(line for line in own if line[0] not in taken)
+        if repeated is not None and own is self._own:
+            repeated.added, repeated.merged = self._lines, [*headers, *lines]
+        return [*headers, *lines, *own]
 
     async def _send_refusal(self) -> None:
         if self._refusal is None or self.status:

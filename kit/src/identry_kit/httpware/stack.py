@@ -73,7 +73,7 @@ class _Stack:
         start = perf_counter()
         record = open_record(scope)
         record.logger = self._logger.logger
-        exchange = Exchange(send, ((b"x-request-id", record.request_id.encode()), *self._lines), self._names)
+        exchange = Exchange(send, self._lines, self._names, ((b"x-request-id", record.request_id.encode()),))
         token = context.begin(record)
         escaped = True
         try:

@@ -13,6 +13,7 @@ import msgspec
 from identry.core.origin import Origin
 from identry.records.users import User
 from identry_kit.apierror import Scope
+from identry_kit.httpware import Repeated
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -103,7 +104,7 @@ class Ready:
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         lines = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), *header_lines(headers)]
-        self.start = {"type": "http.response.start", "status": 200, "headers": lines}
+        self.start = Repeated(200, lines)
         self.body = body
 
 

@@ -6,7 +6,7 @@ Two halves around the application: `answers` names the page on every answer (err
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from identry.web.origin_check import OriginNotAllowed
@@ -42,39 +42,45 @@ class Cors:
     def answers(self, app: ASGIApp) -> ASGIApp:
         """`app`, whose answers tell the browser which page may read them."""
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             if scope["type"] != "http" or not is_browser_path(scope["path"]):
-                await app(scope, receive, send)
-                return
+                return app(scope, receive, send)
             lines = self._lines.get(_header(scope, b"origin"), [_VARY])
 
-            async def named(message: Message) -> None:
+            def named(message: Message) -> Awaitable[None]:
                 if message["type"] == "http.response.start":
                     message = {**message, "headers": [*message["headers"], *lines]}
-                await send(message)
+                return send(message)
 
-            await app(scope, receive, named)
+            return app(scope, receive, named)
 
         return serve
 
     def preflights(self, app: ASGIApp) -> ASGIApp:
         """`app`, before which preflights are answered: 204 for a page that may ask, otherwise 403."""
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["method"] != "OPTIONS" or not is_browser_path(scope["path"]) or not _is_preflight(scope):
-                await app(scope, receive, send)
-                return
-            if _header(scope, b"origin") not in self._lines:
-                raise OriginNotAllowed
-            headers: list[Any] = [
-                (b"access-control-allow-methods", METHODS),
-                (b"access-control-allow-headers", HEADERS),
-                (b"access-control-max-age", MAX_AGE),
-            ]
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            if scope["method"] == "OPTIONS" and is_browser_path(scope["path"]) and _is_preflight(scope):
+                return self._answer(scope, send)
+            return app(scope, receive, send)
 
         return serve
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        """May this page ask?
+
+        Raises:
+            OriginNotAllowed: no.
+        """
+        if _header(scope, b"origin") not in self._lines:
+            raise OriginNotAllowed
+        headers: list[Any] = [
+            (b"access-control-allow-methods", METHODS),
+            (b"access-control-allow-headers", HEADERS),
+            (b"access-control-max-age", MAX_AGE),
+        ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _is_preflight(scope: Scope) -> bool:

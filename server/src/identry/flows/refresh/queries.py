@@ -1,9 +1,9 @@
-"""Rotation is one compare-and-swap statement: of N requests that present one token, exactly one makes the successor."""
+"""A rotation is one compare-and-swap: of N requests that present one token, exactly one makes the successor."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from identry.core.db import Executor
@@ -28,29 +28,40 @@ _SEAT = f"""
 """  # noqa: S608 - constant expressions
 
 
+def _arrays(types: str) -> str:
+    """Parameters $1, $2 … as arrays. In a sub-select PostgreSQL does not see their lengths: one plan does for all."""
+    return ", ".join(f"(SELECT ${number}::{kind}[])" for number, kind in enumerate(types.split(), 1))
+
+
+# The user's state is part of the condition: nobody who may not sign in refreshes. The audit rows ride along, so
+# "rotated without a trace" cannot happen, and all of it is one round trip and one commit.
 def _rotate(seat: str, seated: str) -> str:
-    """The statement that swaps a token: `seat` are the columns of its session's tenant, `seated` what that demands."""
+    """The statement that swaps tokens: `seat` are the columns of a session's tenant, `seated` what that demands."""
     return f"""
-    WITH rotated AS (
+    WITH asked AS (
+        SELECT * FROM unnest({_arrays("uuid bytea bytea bytea uuid timestamptz text text text")})
+            AS a (session_id, presented, successor, sealed, event_id, at, ip, user_agent, request_id)
+    ), rotated AS (
         UPDATE sessions s
-        SET refresh_token_hash = $3, refresh_generation = s.refresh_generation + 1, predecessor_hash = $2,
-            successor_sealed = $4, rotated_at = $5
-        FROM users u
-        WHERE s.id = {sessions.THE_ID} AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
-          AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
+        SET refresh_token_hash = a.successor, refresh_generation = s.refresh_generation + 1,
+            predecessor_hash = a.presented, successor_sealed = a.sealed, rotated_at = a.at
+        FROM asked a, users u
+        WHERE s.id = a.session_id AND s.refresh_token_hash = a.presented AND s.revoked_at IS NULL
+          AND s.expires_at > a.at AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
           AND u.token_version = s.token_version AND {seated}
-        RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {seat}
+        RETURNING a.*, s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {seat}
     ), logged AS (
         {audit_log.INSERT}
-        SELECT $6, $7, $8, $9, rotated.user_id, rotated.user_id, $10, $11, $12, $13, $14, $15, $16 FROM rotated
+        SELECT r.event_id, r.at, $10, $11, r.user_id, r.user_id, NULL, r.session_id, r.ip, r.user_agent, r.request_id,
+               $12, $13
+        FROM rotated r
     )
-    SELECT * FROM rotated
+    SELECT session_id, user_id, amr, auth_time, expires_at, global_role, token_version, tenant_id, role, plan
+    FROM rotated
     """  # noqa: S608 - constant column names
 
 
-# The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
-# "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
-_ROTATE = _rotate("NULL::uuid AS tenant_id", "s.tenant_id IS NULL")
+_ROTATE = _rotate("NULL::uuid AS tenant_id, NULL AS role, NULL AS plan", "s.tenant_id IS NULL")
 _ROTATE_SEATED = _rotate(_SEAT, _SEATED)
 
 # The token is not the current one. An honest retry (the predecessor, inside the window) is logged by the statement that
@@ -73,34 +84,31 @@ _REPEAT = f"""
 """  # noqa: S608 - constant column names
 
 
-async def rotate(
-    db: Executor,
-    session_id: UUID,
-    presented_hash: bytes,
-    successor_hash: bytes,
-    successor_sealed: bytes,
-    now: datetime,
-    event: tuple[Any, ...],
-    *,
-    seated: bool,
-) -> Any | None:
-    """Swap the presented token for its successor; the session's grant columns, or None when it was not the current.
+class Asked(NamedTuple):
+    """A rotation that is asked for; `event` is its audit row."""
 
-    `seated` sessions are of a tenant, the others of none.
+    session_id: UUID
+    presented_hash: bytes
+    successor_hash: bytes
+    successor_sealed: bytes
+    event: tuple[Any, ...]
+
+
+async def rotate(db: Executor, asked: list[Asked], *, seated: bool) -> list[Any]:
+    """Swap presented tokens for their successors, each of a session of its own; `seated` sessions are of a tenant.
+
+    Returns `session_id` and the grant columns of those whose presented token was the current one, in any order.
     """
-    row_id, occurred_at, name, actor_type, _, _, *rest = event
-    return await db.fetchrow(
+    events = [one.event for one in asked]
+    _, _, name, actor_type, _, _, _, _, _, _, _, outcome, details = events[0]
+    return await db.fetch(
         _ROTATE_SEATED if seated else _ROTATE,
-        session_id,
-        presented_hash,
-        successor_hash,
-        successor_sealed,
-        now,
-        row_id,
-        occurred_at,
+        *zip(*(one[:4] for one in asked), strict=True),
+        *zip(*((event[0], event[1], *event[8:11]) for event in events), strict=True),
         name,
         actor_type,
-        *rest,
+        outcome,
+        details,
     )
 
 

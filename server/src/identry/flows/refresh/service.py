@@ -14,6 +14,7 @@ from identry.core.kv import RevocationMarks
 from identry.core.limits import REFRESH, Limiter
 from identry.core.origin import Origin
 from identry.flows.refresh import queries
+from identry.flows.refresh.rotations import Rotations
 from identry.records import sessions
 from identry.records.audit import Audit
 from identry.tokens import Grant, Mint, RefreshToken, RefreshTokens, Seat, TokenPair
@@ -67,6 +68,7 @@ class Refresh:
         self._marks = marks
         self._grace = grace
         self._plan = plan
+        self._rotations = Rotations(db, seated=plan is not None)
 
     async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
         """The next pair of tokens.
@@ -82,15 +84,14 @@ class Refresh:
             annotate(refresh="refused")
             raise InvalidRefreshToken
         successor = self._refresh_tokens.new(presented.session_id, presented.generation + 1)
-        row = await queries.rotate(
-            self._db,
-            presented.session_id,
-            presented.hash,
-            successor.hash,
-            self._refresh_tokens.seal_successor(presented, successor),
-            self._clock.now(),
-            self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
-            seated=self._plan is not None,
+        row = await self._rotations.rotate(
+            queries.Asked(
+                presented.session_id,
+                presented.hash,
+                successor.hash,
+                self._refresh_tokens.seal_successor(presented, successor),
+                self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
+            )
         )
         if row is None:
             annotate(refresh="refused")  # unless one of the cases below says otherwise
