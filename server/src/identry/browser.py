@@ -59,7 +59,7 @@ class LoginOk(msgspec.Struct, frozen=True):
 
 
 class MfaTicket(msgspec.Struct, frozen=True):
-    """The password was right; send a code with the token to `mfa/verify`."""
+    """The first step is done; send a code with the token to `mfa/verify`, or a passkey's answer to `passkeys/mfa`."""
 
     session_token: str
     methods: list[str]
@@ -155,4 +155,8 @@ class Replies:
 
 
 def _methods(profile: Profile) -> list[str]:
-    return [*(["password"] if profile.has_password else []), *profile.elsewhere]
+    return [
+        *(["password"] if profile.has_password else []),
+        *profile.elsewhere,
+        *(["passkey"] if profile.has_passkey else []),
+    ]

@@ -17,7 +17,7 @@ from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
-from identry.records import groups, identities, sessions
+from identry.records import groups, identities, passkeys, sessions
 
 log = structlog.get_logger("identry.profile")
 
@@ -32,6 +32,7 @@ class Profile:
     has_password: bool
     elsewhere: list[str]
     mfa_enabled: bool
+    has_passkey: bool
     last_login_at: datetime | None
     tenant_id: UUID
     tenant_name: str
@@ -43,8 +44,8 @@ class Profile:
 
 
 _OF_SESSION = f"""
-    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled, u.last_login_at,
-           t.id AS tenant_id, t.name, t.mfa_required,
+    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled,
+           {passkeys.OWNED}, u.last_login_at, t.id AS tenant_id, t.name, t.mfa_required,
            plan.plan, plan.version, held.ids, held.names, held.permissions, owned.id, owned.name, owned.permissions,
            {sessions.ENDED} AS ended, tm.is_active AND t.is_active AS seated
     FROM {sessions.OF_USER}
@@ -111,7 +112,7 @@ class Profiles:
 
     def must_enroll(self, profile: Profile) -> bool:
         """Whether a second factor is demanded of a person who has none."""
-        return not profile.mfa_enabled and (self._mfa_required or profile.tenant_demands_mfa)
+        return not (profile.mfa_enabled or profile.has_passkey) and (self._mfa_required or profile.tenant_demands_mfa)
 
     async def _modules(self, tenant_id: UUID, plan: str | None, version: int | None) -> tuple[str, ...]:
         """What the tenant owns; nothing while that cannot be told: a sign-in does not wait for another service."""

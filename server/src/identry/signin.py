@@ -18,9 +18,10 @@ from identry.core.ids import uuid7
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
 from identry.records import audit as audit_log
-from identry.records import one_time_tokens, seats, users
+from identry.records import one_time_tokens, passkeys, seats, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
+from identry.records.passkeys import Passkey
 from identry.records.seats import Place
 from identry.records.users import ApprovalStatus, User
 from identry.tokens import Grant, Mint, RefreshTokens, Seat, TokenPair
@@ -53,7 +54,7 @@ class AccountInactive(Forbidden):
 
 
 class PasswordLoginDisabled(Forbidden):
-    """403: the platform's policy asks for single sign-on."""
+    """403: deployment or tenant ask for single sign-on; neither passwords nor passkeys sign anybody in."""
 
     code = "password_login_disabled"
     message = "password sign-in is disabled; use single sign-on"
@@ -116,6 +117,15 @@ def gate(user: User) -> None:
         raise PendingApproval
     if not user.is_active:
         raise AccountInactive
+
+
+LOCAL = frozenset({"pwd", "hwk", "swk"})
+"""How a sign-in with a credential of our own begins; a policy of single sign-on only refuses it."""
+
+
+def passkey_amr(passkey: Passkey) -> tuple[str, ...]:
+    """What a passkey proves (RFC 8176): a key that stays in its device or may be copied, and who unlocked it."""
+    return ("swk" if passkey.backup_eligible else "hwk", "user", "mfa")
 
 
 # One round trip and one commit. The UPDATE locks the user's row and repeats the gate, so a deactivation, a password
@@ -213,7 +223,8 @@ class SignIn:
         Raises:
             RegistrationRejected, PendingApproval, AccountInactive, TenantInactive: a gate is closed (audited).
             PasswordLoginDisabled: deployment or tenant want single sign-on.
-            MfaRequired: with `details.mfaToken`, when the user has a second factor and `amr` lacks `mfa`.
+            MfaRequired: with `details.mfaToken`, when `amr` lacks `mfa` and the user has an authenticator app, or a
+                passkey while deployment or tenant demand a second factor.
             MfaSetupRequired: deployment or tenant demand a second factor, and the user has none.
             CredentialsChanged: the account changed since the proof.
         """
@@ -224,14 +235,15 @@ class SignIn:
         seat = await self._seat(user, places, origin)
         # A session of a tenant obeys that tenant; one of the platform reaches all of the user's, so it obeys them all.
         obeyed = [place for place in places if place.open]
-        if "pwd" in amr and not self._password_may(obeyed):
+        if amr[0] in LOCAL and not self._local_may(obeyed):
             await self._audit_blocked(user, PasswordLoginDisabled.code, origin)
             raise PasswordLoginDisabled
         if "mfa" not in amr:
-            if user.mfa_enabled:
+            demanded = self._demands.mfa or any(place.mfa_required for place in obeyed)
+            if methods := await self._second_factors(user, demanded=demanded):
                 annotate(sign_in="mfa_required")
-                raise await self._challenge(user, amr, origin, tenant_id)
-            if self._demands.mfa or any(place.mfa_required for place in obeyed):
+                raise await self._challenge(user, amr, methods, origin, tenant_id)
+            if demanded:
                 annotate(sign_in="mfa_setup_required")
                 raise await self._demand_setup(user, amr, origin, tenant_id)
         return await self._open_session(user, amr, seat, origin)
@@ -245,7 +257,13 @@ class SignIn:
         home = places[0]
         return Seat(home.tenant_id, home.role, home.plan or self._demands.plan)
 
-    def _password_may(self, obeyed: list[Place]) -> bool:
+    async def _second_factors(self, user: User, *, demanded: bool) -> list[str]:
+        """What may finish this sign-in. A passkey alone asks for nothing; where something else asks, it may answer."""
+        codes = ["totp", "recovery_code"] if user.mfa_enabled else []
+        asked = self._surface.seated and (demanded or user.mfa_enabled)
+        return [*codes, "passkey"] if asked and await passkeys.has_any(self._db, user.id) else codes
+
+    def _local_may(self, obeyed: list[Place]) -> bool:
         return self._demands.password_login and all(place.auth_policy != "restricted" for place in obeyed)
 
     async def admit(self, user: User, origin: Origin) -> None:
@@ -272,10 +290,12 @@ class SignIn:
             details={"reason": reason},
         )
 
-    async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin, tenant_id: UUID | None) -> MfaRequired:
+    async def _challenge(
+        self, user: User, amr: tuple[str, ...], methods: list[str], origin: Origin, tenant_id: UUID | None
+    ) -> MfaRequired:
         first = FirstFactor(amr, user.token_version, tenant_id)
         ticket = await self._issue(self._surface.ticket, user, first, "auth.mfa.challenged", origin)
-        return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
+        return MfaRequired(details={"mfaToken": ticket, "methods": methods})
 
     async def _demand_setup(
         self, user: User, amr: tuple[str, ...], origin: Origin, tenant_id: UUID | None

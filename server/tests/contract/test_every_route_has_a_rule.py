@@ -25,6 +25,11 @@ GUARD_ALONE = {
     ("DELETE", "/api/v1/auth/identities/{id:uuid}"): "removes an identity of the caller's own",
     ("POST", "/api/v1/auth/exchange"): "the code and the cookie are the caller's sign-in",
     ("POST", "/api/v1/auth/refresh"): "the cookie is the caller's session",
+    ("GET", "/api/v1/auth/passkeys"): "shows the caller's own passkeys",
+    ("PATCH", "/api/v1/auth/passkeys/{id:uuid}"): "renames a passkey of the caller's own",
+    ("DELETE", "/api/v1/auth/passkeys/{id:uuid}"): "removes a passkey of the caller's own, after a recent sign-in",
+    ("POST", "/api/v1/auth/passkeys/login/options"): "a challenge for whoever can answer it, bound to the browser",
+    ("POST", "/api/v1/auth/passkeys/login"): "the signature proves whose session it becomes",
     ("POST", "/api/v1/auth/logout"): "ends the session of the caller's own cookie or token",
 }
 """Routes for whoever is signed in: they reach nothing but the caller's own."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from identry.app.engines import BrowserEngines, Engines
 from identry.app.federation_rooms import federation_rooms
 from identry.app.sso_rooms import login_url, sso_rooms
+from identry.app.passkey_rooms import passkey_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.flows.accept_invitation import routes as accept_invitation
@@ -128,6 +129,7 @@ def browser_rooms(
     return [
         *login.operations(password, replies),
         *mfa.operations(second_factor, replies),
+        *passkey_rooms(settings, e, b, signin, replies),
         *refresh.operations(rotation, replies),
         *logout.operations(
             Logout(e.db, e.clock, e.audit, b.refresh_tokens, e.marks),

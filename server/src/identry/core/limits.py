@@ -64,6 +64,12 @@ FEDERATED_LOGIN = Limit("federated-login", 30, MINUTE)
 """Sign-ins begun at an identity provider, per client address (contracts/browser-api.md §5)."""
 EXCHANGE = Limit("exchange", 30, MINUTE)
 """Exchange codes tried, per client address; each has 256 random bits."""
+PASSKEY_OPTIONS = Limit("passkey-options", 30, MINUTE)
+"""Challenges per client address; a sign-in page asks for one as it opens."""
+PASSKEY_SIGN_IN = Limit("passkey-sign-in", 10, MINUTE)
+"""Signatures per client address, for either step of a sign-in."""
+PASSKEY_REGISTER = Limit("passkey-register", 20, 60 * MINUTE)
+"""Challenges for new passkeys per account."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)

@@ -6,8 +6,10 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from identry.core.cores import usable_cores
+from identry.settings import passkeys
 from identry.settings import values as v
 from identry.settings.variables import group
 
@@ -224,6 +226,13 @@ class Settings:
         shown_default="derived from `SECRET_KEY`",
         secret=True,
     )
+    webauthn_rp_id: str = _browser(
+        "",
+        passkeys.domain,
+        "Domain that passkeys are bound to: the host of `APP_BASE_URL`, or a domain above it that is yours alone. "
+        "Changing it makes every passkey worthless.",
+        shown_default="the host of `APP_BASE_URL`",
+    )
     ms_client_id: str = _browser(
         "", v.line, "Entra ID: client id. With the secret and both addresses above, Microsoft sign-in is on."
     )
@@ -360,6 +369,12 @@ class Settings:
         if self.is_development:
             return self.app_base_url or self.browser_api_url
         return self.app_base_url if self.api_public_url else ""
+
+    @property
+    def passkey_domain(self) -> str:
+        """What passkeys are bound to; empty where there can be none: no browser surface, or an app without a domain."""
+        host = urlsplit(self.browser_app_url).hostname or ""
+        return "" if passkeys.is_address(host) else (self.webauthn_rp_id or host) if host else ""
 
     @property
     def microsoft_login(self) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from identry.settings.loading import Problem, SettingsError, load
 from identry.settings.model import Settings
+from identry.settings.passkeys import covers
 from identry.settings.values import Secret
 
 LOCAL_DATABASE = "postgresql://postgres:postgres@localhost:5432/auth"
@@ -183,6 +184,16 @@ def _browser_keys(s: Settings) -> Iterator[Problem]:
         )
 
 
+def _passkeys(s: Settings) -> Iterator[Problem]:
+    host = urlsplit(s.browser_app_url).hostname or ""
+    if s.webauthn_rp_id and not (s.passkey_domain and covers(s.passkey_domain, host)):
+        yield Problem(
+            "WEBAUTHN_RP_ID",
+            f"is not the host of the app or a domain above it ({host or 'there is no APP_BASE_URL'})",
+            "browsers would refuse every passkey: give that host or such a domain, or unset it",
+        )
+
+
 def _browser_in_clear(s: Settings) -> Iterator[Problem]:
     if s.is_development:
         return
@@ -292,6 +303,7 @@ _ALWAYS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _restricted,
     _cookie,
     _browser_keys,
+    _passkeys,
 )
 _SERVING = (_browser_in_clear, _required_in_production, _exposed_reset_token, _workers_share, _bootstrap_alone)
 _WARNINGS = (_no_secret_key, _long_access_token, _mail, _ignored, _weak, _insecure, _browser_half)

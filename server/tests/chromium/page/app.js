@@ -1,6 +1,8 @@
 // A single-page app as small as one can be. The access token lives in this module's memory and nowhere else; the refresh
 // token is in a cookie that no script can read. Each button and form names in `data-do` the action below that it calls.
 
+import { create, forgetOthers, sign } from "./passkeys.js"
+
 const { api } = await (await fetch("/config.json")).json()
 
 let accessToken = "" // gone with the page: a reload asks for another one, with the cookie
@@ -83,8 +85,8 @@ const actions = {
   },
 
   async setUp() {
-    const { secret, qr_svg } = await ask("POST", "/auth/mfa/setup", proof())
     show("mfa-setup")
+    const { secret, qr_svg } = await ask("POST", "/auth/mfa/setup", proof())
     at("#secret").textContent = secret
     at("#qr").src = `data:image/svg+xml,${encodeURIComponent(qr_svg)}`
   },
@@ -94,6 +96,48 @@ const actions = {
     if (told.access_token) signedIn(told)
     show("recovery-codes")
     at("#codes").append(...told.recovery_codes.map((code) => Object.assign(document.createElement("li"), { textContent: code })))
+  },
+
+  async signInWithPasskey() {
+    const { public_key } = await send("POST", "/auth/passkeys/login/options")
+    return proceed(await send("POST", "/auth/passkeys/login", { credential: await sign(public_key) }))
+  },
+
+  async verifyWithPasskey() {
+    const { public_key } = await send("POST", "/auth/passkeys/mfa/options", { session_token: sessionToken })
+    const credential = await sign(public_key)
+    return proceed(await send("POST", "/auth/passkeys/mfa", { session_token: sessionToken, credential }))
+  },
+
+  async addPasskey({ name } = {}) {
+    const { public_key } = await ask("POST", "/auth/passkeys/register/options", proof())
+    const credential = await create(public_key)
+    const told = await ask("POST", "/auth/passkeys/register", { credential, ...(name ? { name } : {}), ...proof() })
+    return told.access_token ? proceed(told) : actions.passkeys()
+  },
+
+  async renamePasskey({ id, name }) {
+    await ask("PATCH", `/auth/passkeys/${id}`, { name })
+    return actions.passkeys()
+  },
+
+  async removePasskey({ id }) {
+    await ask("DELETE", `/auth/passkeys/${id}`)
+    return actions.passkeys()
+  },
+
+  async passkeys() {
+    const { data, rp_id, user_handle } = await ask("GET", "/auth/passkeys")
+    show("passkeys")
+    for (const { id, name } of data) {
+      const row = at("#passkey").content.cloneNode(true)
+      row.querySelector("[name=id]").value = id
+      row.querySelector("[name=name]").value = name
+      row.querySelector("button[data-do]").dataset.id = id
+      at("#list").append(row)
+    }
+    if (user_handle) await forgetOthers(rp_id, user_handle, data.map(({ credential_id }) => credential_id))
+    at("#view").dataset.shown = String(++shown)
   },
 
   async done() {
@@ -148,8 +192,8 @@ document.addEventListener("submit", (event) => {
   void act(event.target.dataset.do, Object.fromEntries(new FormData(event.target)))
 })
 document.addEventListener("click", (event) => {
-  const { do: name } = event.target.closest("button")?.dataset ?? {}
-  if (name) void act(name)
+  const { do: name, ...fields } = event.target.closest("button")?.dataset ?? {}
+  if (name) void act(name, fields)
 })
 
 async function start() {

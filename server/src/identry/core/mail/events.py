@@ -45,6 +45,8 @@ EVENTS: Mapping[str, Event] = {
     "password_changed": Event(optional=_NAME),
     "identity_linked": Event(required=frozenset({"provider_name"}), optional=_NAME),
     "identity_removed": Event(required=frozenset({"provider_name"}), optional=_NAME),
+    "passkey_added": Event(required=frozenset({"passkey_name"}), optional=_NAME),
+    "passkey_removed": Event(required=frozenset({"passkey_name"}), optional=_NAME),
     "invitation": Event(
         required=frozenset({"token", "expires_at"}),
         optional=frozenset({"inviter_name", "company_name", "role"}),

@@ -9,15 +9,17 @@ from uuid import UUID
 from identry.core.db import Executor
 from identry.records import audit as audit_log
 from identry.records import seats, sessions
+from identry.signin import LOCAL
 
 # A tenant that came to want single sign-on or a second factor gets it at the next refresh: what the session began with
 # is held against what the tenant demands now.
-_SEATED = """
+_LOCAL = f"'{{{','.join(sorted(LOCAL))}}}'::text[]"
+_SEATED = f"""
     (s.tenant_id IS NULL OR EXISTS (
         SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
         WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active
           AND (NOT t.mfa_required OR 'mfa' = ANY (s.amr))
-          AND (t.auth_policy <> 'restricted' OR NOT 'pwd' = ANY (s.amr))))
+          AND (t.auth_policy <> 'restricted' OR NOT s.amr[1] = ANY ({_LOCAL}))))
 """
 _SEAT = f"""
     s.tenant_id,
