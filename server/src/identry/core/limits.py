@@ -62,6 +62,12 @@ BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
 """Per client address; a ticket allows five codes besides."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
+INVITATION_LOOK = Limit("invitation-look", 30, MINUTE)
+"""Per client address."""
+INVITE = Limit("invite", 30, MINUTE)
+"""Per inviter."""
+INVITATION_MAIL = Limit("invitation-mail", 10, HOUR)
+"""Per tenant and invited address: nobody's mailbox is filled."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
 """Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
 

@@ -13,6 +13,7 @@ from identry_kit.apierror import MethodNotAllowed
 
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
+    "already_member": "Show the person in the list of users; change the groups there.",
     "account_inactive": "Tell the person to ask staff. Do not retry.",
     "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
     "email_exists": "Offer sign-in and password reset instead.",
