@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from guests import Guest, address, invite
 from harness import Harness, Person
 from tenants import Tenant
 
@@ -23,6 +24,7 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "ADMIN": ("*",),
     "READER": ("users:read", "rbac:read"),
     "PEOPLE": ("users:*",),
+    "HOSTS": ("users:invite",),
     "GROUPS": ("rbac:manage",),
     "NOBODY": (),
 }
@@ -34,6 +36,7 @@ _TABLES = {
     "groups": "tenant_id",
     "group_members": "tenant_id",
     "company_memberships": "company_id",
+    "invitations": "company_id",
 }
 
 
@@ -53,6 +56,7 @@ class Side:
     callers: dict[str, Person] = field(default_factory=dict)
     people: list[Person] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+    guests: list[Guest] = field(default_factory=list)
 
     async def populate(self) -> Side:
         """Make everything."""
@@ -62,13 +66,16 @@ class Side:
         for keys in ((), ("users:read",), ("settings:manage",), ("*",)):
             self.groups.append(await self.tenant.group(*keys))
         self.groups.append(await self.tenant.built_in("Admin"))
+        for group in self.groups:
+            self.guests.append(await invite(self.tenant, group, by=self.callers["ADMIN"]))
         return self
 
     @property
     def ids(self) -> set[str]:
         """Every id that may never be shown to the other side."""
         people = [*self.callers.values(), *self.people]
-        return {str(self.tenant.id), *(str(p.id) for p in people), *(str(g.id) for g in self.groups)}
+        guests = [found for guest in self.guests for found in (guest.id, guest.email, guest.token)]
+        return {str(self.tenant.id), *(str(p.id) for p in people), *(str(g.id) for g in self.groups), *guests}
 
     async def fingerprint(self) -> list[Any]:
         """Everything that a request of the other side must leave alone."""
@@ -86,9 +93,13 @@ def _id(rng: random.Random, own: list[UUID], foreign: list[UUID]) -> tuple[UUID,
 
 def _body(rng: random.Random, operation: Any, own: Side, other: Side) -> tuple[Any, bool]:
     """A body for an operation, and whether all the ids in it are the caller's tenant's."""
-    if operation.path.endswith("/groups") and operation.method == "PUT":
+    if operation.path.endswith("/settings/auth"):
+        domains = rng.choice([[], ["example.com"]])
+        return {"auth_policy": "standard", "allowed_email_domains": domains, "mfa_required": rng.random() < 0.5}, True
+    if "group_ids" in operation.body.__struct_fields__:
         found = [_id(rng, [g.id for g in own.groups], [g.id for g in other.groups]) for _ in range(rng.randint(0, 2))]
-        return {"group_ids": [str(i) for i, _ in found]}, all(mine for _, mine in found)
+        to = {"email": address()} if "email" in operation.body.__struct_fields__ else {}
+        return {**to, "group_ids": [str(i) for i, _ in found]}, all(mine for _, mine in found)
     if "/rbac/groups" in operation.path and operation.body:
         keys = rng.sample(["users:read", "incidents:*", "settings:manage", "*"], rng.randint(0, 2))
         return {"name": f"g {rng.getrandbits(60):x}", "permissions": keys}, True
@@ -108,6 +119,7 @@ async def _one(rng: random.Random, operation: Any, own: Side, other: Side) -> st
     for name, (ours, theirs) in {
         "{user_id}": (people, foreign),
         "{group_id}": ([g.id for g in own.groups], [g.id for g in other.groups]),
+        "{invitation_id}": ([UUID(g.id) for g in own.guests], [UUID(g.id) for g in other.guests]),
     }.items():
         if name in path:
             chosen, is_ours = _id(rng, ours, theirs)
@@ -142,7 +154,7 @@ async def _run(app: Harness, calls: int, seed: int) -> dict[str, int]:
     rng = random.Random(seed)
     sides = [await Side(await Tenant(app).made()).populate() for _ in range(2)]
     operations = [o for o in app.app.operations if o.guard is Guard.BROWSER and o.permission]
-    assert len(operations) >= 15
+    assert len(operations) >= 20
     count: dict[str, int] = {}
     for i in range(calls):
         if i % 500 == 499:  # what was deleted is made again
