@@ -7,6 +7,8 @@ from identry.flows.accept_invitation.acceptance import InvitationAcceptance, Inv
 from identry.flows.accept_invitation.service import AcceptInvitation
 from identry.flows.tenant_invitations import routes as tenant_invitations
 from identry.flows.tenant_invitations.service import Policy, TenantInvitations
+from identry.flows.tenant_settings import routes as tenant_settings
+from identry.flows.tenant_settings.service import AuthSettings, TenantSettings
 from identry.settings import Settings
 from identry.signin import SignIn
 from identry.tenancy import no_own_sign_in
@@ -49,6 +51,17 @@ def tenant_administration(settings: Settings, e: Engines) -> list[Operation]:
     """Where a tenant's administrators invite people and say how these sign in."""
     policy = Policy(settings.invitation_ttl, settings.auth_allowed_email_domains)
     invitations = TenantInvitations(e.db, e.clock, e.audit, e.limiter, e.outbox, policy)
+    floor = AuthSettings(settings.auth_policy, list(settings.auth_allowed_email_domains), settings.mfa_required)
+    sign_in = TenantSettings(
+        e.db,
+        e.clock,
+        e.audit,
+        e.tenant_access,
+        floor,
+        microsoft=settings.microsoft_login,
+        own_sign_in=OWN_SIGN_IN,
+    )
     return [
         *tenant_invitations.operations(invitations, e.clock, mail_leaves=not e.sender.is_off),
+        *tenant_settings.operations(sign_in),
     ]

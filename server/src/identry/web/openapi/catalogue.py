@@ -36,6 +36,7 @@ ADVICE = {
     "last_admin": "Put somebody else into Admin first.",
     "method_not_allowed": "A bug in the caller: use a method that `Allow` lists.",
     "mfa_required": "Ask for the second factor and send it with `details.mfaToken` to `POST /auth/mfa/verify`.",
+    "no_sign_in": "Lead the administrator to the single sign-on settings first.",
     "not_found": "The id is wrong, or not for this caller to know. Do not retry.",
     "not_implemented": "This deployment does not serve it; the message says what is missing.",
     "owner_is_admin": "Change the role in the company first.",
