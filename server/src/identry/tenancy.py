@@ -29,7 +29,7 @@ async def follow(tx: Executor, clock: Clock, company_ids: Iterable[UUID], user_i
     """Companies whose memberships were just written become tenants, and those members become members of them.
 
     Part of the transaction that wrote the memberships of `user_ids`; `OWNER`s are in `Admin` from then on
-    (records/groups.py).
+    (records/groups.py). Who belonged to a tenant once comes back to it without the groups of then.
     """
     companies = sorted(set(company_ids))
     for company_id in companies:
@@ -38,7 +38,9 @@ async def follow(tx: Executor, clock: Clock, company_ids: Iterable[UUID], user_i
         await tenants.touch(
             tx, company_id
         )  # holds the tenant before its members are written: never the other way round
-    await tenants.follow_memberships(tx, companies, sorted(set(user_ids)), clock.now())
+    users = sorted(set(user_ids))
+    await groups.leave_before_return(tx, companies, users)
+    await tenants.follow_memberships(tx, companies, users, clock.now())
 
 
 def name_of_company(company_id: UUID) -> str:

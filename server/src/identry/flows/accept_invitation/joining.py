@@ -32,9 +32,6 @@ class Joining:
         member = await tenants.find_member(tx, invitation.company_id, user.id)
         if _ended_since(member, invitation):
             return False
-        if member is not None and not member.is_active:
-            for group in (await groups.of_users(tx, invitation.company_id, [user.id]))[user.id]:
-                await groups.remove_member(tx, invitation.company_id, group.id, user.id)
         if invitation.group_ids is None:
             return await self._company(tx, invitation, user, origin)
         if member is None or not member.is_active:
@@ -46,6 +43,7 @@ class Joining:
     ) -> None:
         """Open the tenant, no role in the company; a group that was deleted meanwhile gives nothing."""
         tenant_id, now = invitation.company_id, self._clock.now()
+        await groups.leave_all(tx, tenant_id, user.id)
         await tenants.put_member(tx, tenant_id, user.id, is_active=True, now=now)
         found = await groups.of_ids(tx, tenant_id, group_ids)
         for group in found:
