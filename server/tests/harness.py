@@ -21,6 +21,7 @@ from identry import tenancy
 from identry.app import Application
 from identry.core.clock import MovableClock
 from identry.core.ids import uuid7
+from identry.federation.reach import TenantProviders
 from identry.records import memberships, users
 from identry.records.users import User
 from identry.settings import load
@@ -201,14 +202,19 @@ BASE_ENV = {
 
 @asynccontextmanager
 async def running(
-    servers: Servers, *, redis: bool = True, browser: GuardCheck | None = None, **env: str
+    servers: Servers,
+    *,
+    redis: bool = True,
+    browser: GuardCheck | None = None,
+    tenants: TenantProviders | None = None,
+    **env: str,
 ) -> AsyncIterator[Harness]:
     """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin."""
     environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
     clock = MovableClock()
-    app = Application(load(environment), clock, browser)
+    app = Application(load(environment), clock, browser, tenants)
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

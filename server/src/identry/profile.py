@@ -15,7 +15,7 @@ import structlog
 from identry.core.db import Executor
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
-from identry.records import groups, seats
+from identry.records import groups, identities, seats
 
 log = structlog.get_logger("identry.profile")
 
@@ -28,7 +28,7 @@ class Profile:
     email: str
     full_name: str
     has_password: bool
-    auth_provider: str
+    elsewhere: list[str]
     mfa_enabled: bool
     last_login_at: datetime | None
     tenant_id: UUID
@@ -41,8 +41,8 @@ class Profile:
 
 
 _OF_SESSION = f"""
-    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, u.auth_provider, u.mfa_enabled, u.last_login_at,
-           t.id, t.name, t.mfa_required, {seats.PLAN}
+    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled,
+           u.last_login_at, t.id, t.name, t.mfa_required, {seats.PLAN}
     FROM (SELECT user_id, tenant_id FROM sessions WHERE id = $1 LIMIT 1) s
     JOIN users u ON u.id = s.user_id
     JOIN tenant_members tm ON tm.tenant_id = s.tenant_id AND tm.user_id = u.id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
+from identry.app.federation_rooms import federation_rooms
 from identry.app.invitation_rooms import accepting
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
@@ -125,4 +126,5 @@ def browser_rooms(
         *register.operations(sign_up, join, accept_invitation.BROWSER_REFUSALS, replies),
         *accept_invitation.operations(join, replies),
         *check_method.operations(ways),
+        *federation_rooms(settings, e, signin, replies),
     ]

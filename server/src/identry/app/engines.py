@@ -24,6 +24,7 @@ from identry.core.recovery_codes import RecoveryCodes
 from identry.core.secrets import RootSecret, Sealer, root_secret
 from identry.core.shared_secret import SharedSecret, SharedSecretVerifier
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
+from identry.federation.reach import PlatformKeys, TenantProviders
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.permissions import TenantAccess
 from identry.records.audit import Audit
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("identry.app")
 
 _LEEWAY = 30.0
+_PROVIDER_TIMEOUT = 10.0
+"""Seconds for the whole answer of an identity provider (contracts/browser-api.md §6)."""
+_PROVIDER_ANSWER = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,15 @@ class Engines:
     browser: BrowserEngines | None
     default_plan: str
     tenant_access: TenantAccess
+    pending_logins: Sealer
+    providers: JsonClient
+    provider_keys: PlatformKeys
+    tenant_providers: TenantProviders | None
     requests: RequestMetrics
     tracing: Tracing | None
 
 
-def make_engines(settings: Settings, clock: Clock) -> Engines:
+def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | None = None) -> Engines:
     """Every engine of a configuration; nothing is connected yet."""
     tracing = _tracing(settings, clock)
     db = Database(
@@ -144,6 +152,10 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         browser=_browser(settings, ring, root, clock),
         default_plan=catalogue.default,
         tenant_access=TenantAccess(db, clock),
+        pending_logins=root.sealer("pending-logins"),
+        providers=JsonClient(timeout=_PROVIDER_TIMEOUT, max_bytes=_PROVIDER_ANSWER),
+        provider_keys=PlatformKeys(),
+        tenant_providers=tenants,
         requests=RequestMetrics(),
         tracing=tracing,
     )

@@ -60,6 +60,10 @@ BROWSER_LOGIN = Limit("browser-login", 10, MINUTE)
 """Per client address (contracts/browser-api.md §5)."""
 BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
 """Per client address; a ticket allows five codes besides."""
+FEDERATED_LOGIN = Limit("federated-login", 30, MINUTE)
+"""Sign-ins begun at an identity provider, per client address (contracts/browser-api.md §5)."""
+EXCHANGE = Limit("exchange", 30, MINUTE)
+"""Exchange codes tried, per client address; each has 256 random bits."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 INVITATION_LOOK = Limit("invitation-look", 30, MINUTE)

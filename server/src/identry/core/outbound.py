@@ -53,8 +53,25 @@ class JsonClient:
         Raises:
             OutboundError: no answer in time, one that is too large, or none that HTTP allows.
         """
+        return await self._ask("GET", url)
+
+    async def post_form(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
+        """The answer to a form, whatever its status.
+
+        Args:
+            url: where to.
+            form: its fields.
+            authorization: the whole value of that header.
+
+        Raises:
+            OutboundError: as `get`.
+        """
+        headers = {"Authorization": authorization} if authorization else None
+        return await self._ask("POST", url, data=dict(form), headers=headers)
+
+    async def _ask(self, method: str, url: str, **more: Any) -> JsonReply:
         try:
-            async with asyncio.timeout(self._timeout), self._http.stream("GET", url) as answer:
+            async with asyncio.timeout(self._timeout), self._http.stream(method, url, **more) as answer:
                 if answer.headers.get("content-encoding", "identity").lower() != "identity":
                     raise OutboundError("the answer is compressed")
                 raw = bytearray()
@@ -65,7 +82,7 @@ class JsonClient:
                 return JsonReply(answer.status_code, _decoded(bytes(raw)))
         except TimeoutError:
             raise OutboundError(f"no answer within {self._timeout:g} s") from None
-        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise OutboundError(type(error).__name__) from error
 
     async def close(self) -> None:

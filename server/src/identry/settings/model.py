@@ -228,6 +228,11 @@ class Settings:
         "", v.line, "Entra ID: client id. With the secret and both addresses above, Microsoft sign-in is on."
     )
     ms_client_secret: v.Secret = _browser("", v.secret, "Entra ID: client secret.", secret=True)
+    ms_authority_url: str = _browser(
+        "https://login.microsoftonline.com",
+        v.url("https", "http"),
+        "Entra ID: the cloud's sign-in address, for sovereign clouds; issuers are `{MS_AUTHORITY_URL}/{tid}/v2.0`.",
+    )
 
     argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
     argon2_memory: int = _passwords("65536", v.number(8, 4_194_304), "Argon2id memory in KiB.")

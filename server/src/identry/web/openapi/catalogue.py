@@ -15,6 +15,8 @@ from identry_kit.apierror import MethodNotAllowed
 ADVICE = {
     "already_member": "Show the person in the list of users; change the groups there.",
     "account_inactive": "Tell the person to ask staff. Do not retry.",
+    "last_sign_in_method": "Offer to set a password or to link another identity first.",
+    "reauthentication_required": "Let the person sign in again, then repeat the request; refreshing changes nothing.",
     "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
     "email_exists": "Offer sign-in and password reset instead.",
     "invitation_expired": "Tell the person to ask for a new invitation.",
