@@ -19,6 +19,7 @@ from identry.core.ids import uuid7
 from identry.core.origin import Origin
 from identry.core.secrets import token_hash
 from identry.flows.accept_invitation.acceptance import (
+    AccountExists,
     InvitationExpired,
     InvitationGone,
     InvitationUsed,
@@ -53,8 +54,7 @@ async def provision(tenant: Tenant, token: str, email: str) -> Invitation:
     user = replace(template, id=uuid7(tenant.app.clock), email=email, password_hash=None, auth_provider="microsoft")
     service = acceptance(tenant.app.app.settings, tenant.app.app.engines)
     async with tenant.app.db.transaction() as tx:
-        assert await users.insert(tx, user)
-        return await service.by_identity(tx, token_hash(token), user, email, ORIGIN)
+        return await service.by_identity(tx, token_hash(token), user, email, ORIGIN, is_new=True)
 
 
 async def row_of(tenant: Tenant, person: Person) -> User:
@@ -92,6 +92,14 @@ async def test_a_newcomer_is_made_and_joins_in_one_transaction(tenant: Tenant) -
     assert user is not None
     assert accepted.company_id == tenant.id
     assert [g.name for g in await groups.of_user(tenant.app.db, tenant.id, user.id)] == ["Read only"]
+
+
+async def test_an_account_that_was_made_meanwhile_is_not_joined_as_a_new_one(tenant: Tenant) -> None:
+    person = await tenant.app.make_user()
+    guest = await invite(tenant, email=person.email)
+    with pytest.raises(AccountExists):
+        await provision(tenant, guest.token, person.email)
+    assert await tenants.find_member(tenant.app.db, tenant.id, person.id) is None
 
 
 async def test_a_tenant_that_wants_single_sign_on_is_joined_this_way(tenant: Tenant) -> None:

@@ -6,7 +6,7 @@ Source: contracts/browser-api.md §9, contracts/platform-api.md §8; SECURITY §
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from identry.core import email_domains
@@ -133,14 +133,9 @@ class InvitationAcceptance:
         Raises:
             UnknownInvitation, InvitationUsed, InvitationExpired: it cannot.
         """
-        found = await invitations.find_by_token(db, token_hash)
-        state = found.state(self._clock.now()) if found else State.REVOKED
-        if found is None or state == State.REVOKED:
-            raise UnknownInvitation
-        if state == State.ACCEPTED:
-            raise self._used
+        found = self._require_open(await invitations.find_by_token(db, token_hash))
         inviter = await users.find(db, found.invited_by) if found.invited_by else None
-        if state == State.EXPIRED or inviter is None or not await may_offer(db, inviter, found):
+        if inviter is None or not await may_offer(db, inviter, found):
             raise InvitationExpired
         return Offer(found, inviter, await tenants.find(db, found.company_id))
 
@@ -154,21 +149,29 @@ class InvitationAcceptance:
         self._admit(offer.tenant, offer.invitation.email, by)
 
     async def by_identity(
-        self, tx: Executor, token_hash: bytes, user: User, verified_email: str | None, origin: Origin
+        self,
+        tx: Executor,
+        token_hash: bytes,
+        user: User,
+        verified_email: str | None,
+        origin: Origin,
+        *,
+        is_new: bool = False,
     ) -> Invitation:
         """Accept for somebody whom another provider proved, in the transaction that takes that proof.
 
-        Call it before anything else of the transaction locks a user or a tenant. A newcomer's account is stored before
-        (by the same transaction): approved, because an invited person waits for nobody, with the invited address,
-        which the link proves. Neither the link nor an equal address proves an account that exists: `user` is who the
+        Call it before anything else of the transaction writes, or holds a user or a tenant: the order in which rows are
+        held begins here. Neither the link nor an equal address proves an account that exists: `user` is who the
         provider's identity was linked to.
 
         Args:
             tx: the caller's transaction; what raises in here must roll it back.
             token_hash: of the token that the pending login carries.
-            user: whose identity was proven.
-            verified_email: the address that the provider vouches for, lower-case; None: it vouches for none.
+            user: whose identity was proven; with `is_new` the account is made here: approved, because an invited
+                person waits for nobody, with the invited address, which the link proves.
+            verified_email: the address that the provider tells, lower-case; None: it is not to be compared.
             origin: the request.
+            is_new: whether the account is still to be made.
 
         Returns:
             The accepted invitation; its company is the tenant in which the session is to be opened.
@@ -177,13 +180,14 @@ class InvitationAcceptance:
             UnknownInvitation: there is none, or it was sent to another address than the account's or the provider's.
             InvitationUsed, InvitationExpired, EmailDomainNotAllowed: nothing to accept.
             Forbidden: a gate of the account is closed.
-            CredentialsChanged: the account changed since it was read.
+            CredentialsChanged, AccountExists: the account changed, or was made, since it was looked for.
         """
         offer = await self.find(tx, token_hash)
         if user.email != offer.invitation.email or verified_email not in {None, user.email}:
             raise UnknownInvitation
         gate(user)
-        await self.accept(tx, offer.invitation, token_hash, user, origin, by="identity")
+        who = replace(user, email_verified=True) if is_new else user
+        await self.accept(tx, offer.invitation, token_hash, who, origin, by="identity", is_new=is_new)
         return offer.invitation
 
     async def accept(
@@ -211,6 +215,8 @@ class InvitationAcceptance:
             PasswordLoginDisabled: the tenant wants single sign-on, and the proof is a password.
             AccountExists: somebody made the account meanwhile.
         """
+        # Without holding anything first: of a crowd with one link, those who come too late wait for nobody.
+        self._require_open(await invitations.find_by_token(tx, token_hash))
         held = await users.lock_all(tx, *filter(None, (invitation.invited_by, None if is_new else user.id)))
         tenant = await tenants.lock(tx, invitation.company_id)
         self._admit(tenant, invitation.email, by)
@@ -227,6 +233,16 @@ class InvitationAcceptance:
             raise InvitationExpired
         await self._record(tx, accepted, member, origin, by=by, is_new=is_new)
         return member
+
+    def _require_open(self, found: Invitation | None) -> Invitation:
+        state = found.state(self._clock.now()) if found else State.REVOKED
+        if found is None or state == State.REVOKED:
+            raise UnknownInvitation
+        if state == State.ACCEPTED:
+            raise self._used
+        if state == State.EXPIRED:
+            raise InvitationExpired
+        return found
 
     def _admit(self, tenant: Tenant | None, email: str, by: Proof) -> None:
         """The policies of deployment and tenant, which may have changed since the invitation was sent."""

@@ -62,7 +62,8 @@ class AcceptInvitation:
         Raises:
             UnknownInvitation, InvitationUsed, InvitationExpired: it cannot.
         """
-        return await self._acceptance.find(self._db, token_hash(raw_token))
+        async with self._db.connection() as db:  # one for all that is read: a crowd queues once for each of its members
+            return await self._acceptance.find(db, token_hash(raw_token))
 
     async def ways(self, raw_token: str, origin: Origin) -> tuple[Offer, tuple[str, ...]]:
         """As `look`, with what the invited person may prove themselves by.
@@ -118,7 +119,7 @@ class AcceptInvitation:
                 by="password",
                 is_new=known is None,
             )
-        return await self._signin.complete(user, ("pwd",), origin)
+        return await self._signin.complete(user, ("pwd",), origin, tenant_id=invitation.company_id)
 
     async def _newcomer(self, invitation: Invitation, password: str, full_name: str) -> User:
         password_hash = await self._new_passwords.hash(password, email=invitation.email, field="password")
