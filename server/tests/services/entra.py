@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode
 
 import uvicorn
 from joserfc import jwt
@@ -65,6 +65,8 @@ class Entra:
         has_keys: whether it can publish its keys.
         asked: the authorization request's parameters, the last one's.
         forms: every token request.
+        issued: every ID token.
+        basic: client id and secret as the last token request's header had them.
         now: its clock.
     """
 
@@ -88,6 +90,8 @@ class Entra:
         self.has_keys = True
         self.asked: dict[str, str] = {}
         self.forms: list[dict[str, str]] = []
+        self.issued: list[str] = []
+        self.basic = ""
 
     async def start(self) -> str:
         """Listen; returns the authority's URL."""
@@ -128,6 +132,8 @@ class Entra:
             case "GET", "/common/oauth2/v2.0/authorize":
                 return self._authorize(query, scope["query_string"].decode())
             case "POST", "/common/oauth2/v2.0/token":
+                authorization = dict(scope["headers"]).get(b"authorization", b"Basic ").decode()
+                self.basic = base64.b64decode(authorization.removeprefix("Basic ")).decode()
                 if self.hang:
                     await asyncio.sleep(60)
                 return self._redeem(dict(parse_qsl(body.decode(), keep_blank_values=True)))
@@ -159,7 +165,8 @@ class Entra:
         self.forms.append(form)
         if self.token is not None:
             return self.token
-        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+        shown = (form.get("client_id"), form.get("client_secret"))
+        if (CLIENT_ID, CLIENT_SECRET) not in {shown, tuple(map(unquote_plus, self.basic.split(":")))}:
             return _json(401, {"error": "invalid_client", "error_description": "AADSTS7000215 secret text"})
         grant = self._codes.pop(form.get("code", ""), None)
         if grant is None or form.get("grant_type") != "authorization_code":
@@ -191,7 +198,9 @@ class Entra:
             **account.claims,
             **self.claims,
         }
-        return self._signed({name: value for name, value in claims.items() if value is not None})
+        token = self._signed({name: value for name, value in claims.items() if value is not None})
+        self.issued.append(token)
+        return token
 
     def _signed(self, claims: dict[str, Any]) -> str:
         header = {"typ": "JWT", "alg": "RS256", "kid": "published-1", **self.header}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 HOME = "/"
 _MAX = 2048
+"""As it stands in a redirect, which proxies limit with the other headers."""
 
 
 def safe_return_to(wanted: str | None) -> str:
@@ -15,7 +16,9 @@ def safe_return_to(wanted: str | None) -> str:
     tabs and line ends), no scheme and no host however it is parsed.
     """
     path = wanted or HOME
-    if len(path) > _MAX or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+    if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+        return HOME
+    if len(quote(path, safe="")) > _MAX:
         return HOME
     try:
         parts = urlsplit(path)

@@ -104,6 +104,18 @@ async def test_linking_needs_a_recent_sign_in(there: Federation, window: Window)
     assert "insufficient_user_authentication" in reply.headers["www-authenticate"]
 
 
+async def test_a_tenants_own_provider_alone_adds_no_way_into_an_account_that_others_share(
+    there: Federation, window: Window
+) -> None:
+    """Whoever runs that provider can sign in there as anybody of the tenant, but not get into other tenants by it."""
+    person = await signed_in(there, window)
+    as_tenant = "UPDATE sessions SET amr = ARRAY['sso_tenant', 'mfa'] WHERE user_id = $1"
+    await there.app.db.execute(as_tenant, person.id)
+    assert (await window.post("/identities/microsoft/link")).status_code == 200
+    await settle(there.app, person, await there.tenant(), is_active=False)
+    assert_error(await window.post("/identities/microsoft/link"), 403, "permission_denied")
+
+
 async def test_a_refresh_is_no_recent_sign_in(there: Federation, window: Window) -> None:
     await signed_in(there, window)
     there.app.clock.advance(601)

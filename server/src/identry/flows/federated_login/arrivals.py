@@ -20,7 +20,7 @@ from identry.flows.federated_login.refusals import Refused, require_open
 from identry.records import groups, identities, tenants, users
 from identry.records.audit import Audit
 from identry.records.identities import Identity
-from identry.records.tenants import Tenant
+from identry.records.tenants import Tenant, TenantMember
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
 
 
@@ -112,7 +112,7 @@ class Arrivals:
             raise Refused("account_link_required", "identity of another account", user.id)
 
     async def _recognise(self, tx: Executor, proven: Proven, known: Identity, origin: Origin) -> Admitted:
-        user = await users.lock(tx, known.user_id)
+        user = await users.find(tx, known.user_id)
         if user is None:
             raise Contended
         require_open(user)
@@ -125,23 +125,36 @@ class Arrivals:
         return Admitted(user, known.id, tenant.id)
 
     async def _tenant_for(self, tx: Executor, proven: Proven, user: User, origin: Origin) -> Tenant:
-        """The tenant of the directory, as far as the user belongs to it; else, at the platform's app, their own."""
+        """The tenant of the directory, as far as the user belongs to it; else, at the platform's app, their own.
+
+        Nothing is held: the exchange asks again before there is a session.
+        """
         admission = proven.admission
         if admission is not None:
-            tenant = await tenants.lock(tx, admission.tenant_id)
+            tenant = await tenants.find(tx, admission.tenant_id)
             member = await tenants.find_member(tx, admission.tenant_id, user.id)
             if tenant is not None and tenant.is_active and member is not None and member.is_active:
                 return tenant
             if proven.provider.tenant_id is not None:
-                # A tenant's own provider opens that tenant and no other.
-                if tenant is None or not tenant.is_active or member is not None or not admission.jit:
-                    raise Refused("account_inactive", "no member of the tenant", user.id)
-                await self._join(tx, user, tenant, admission, origin)
-                return tenant
+                return await self._enter(tx, admission, member, user, origin)
         home = await tenants.home_of(tx, user.id)
         if home is None:
             raise Refused("account_inactive", "no active tenant", user.id)
         return home
+
+    async def _enter(
+        self, tx: Executor, admission: Admission, member: TenantMember | None, user: User, origin: Origin
+    ) -> Tenant:
+        """A tenant's own provider opens that tenant and no other: whoever is no member yet becomes one, or is refused.
+
+        Whoever was removed does not come back by signing in.
+        """
+        if member is not None or not admission.jit:
+            raise Refused("account_inactive", "no member of the tenant", user.id)
+        await users.lock(tx, user.id)
+        tenant = await self._own_tenant(tx, admission)
+        await self._join(tx, user, tenant, admission, origin)
+        return tenant
 
     async def _link_silently(self, tx: Executor, proven: Proven, holder: User, origin: Origin) -> Admitted:
         """Only where the tenant answers for directory and domain both; otherwise the person links it themselves."""
