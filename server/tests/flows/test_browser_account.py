@@ -278,7 +278,7 @@ async def test_whoever_was_invited_joins_and_is_signed_in_at_once(app: Harness) 
     assert reply.json()["user"]["tenant_id"] == str(offered.company)
     assert (await browser.get("/me")).status_code == 200
     assert (await browser.post("/refresh")).status_code == 200
-    assert_error(await Browser(app).post("/register", joining(offered)), 409, "invitation_used")
+    assert_error(await Browser(app).post("/register", joining(offered)), 410, "invitation_used")
 
 
 async def test_an_invitation_of_another_address_is_none(app: Harness) -> None:

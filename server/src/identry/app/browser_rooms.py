@@ -8,10 +8,11 @@ from identry.app.engines import BrowserEngines, Engines
 from identry.app.federation_rooms import federation_rooms
 from identry.app.sso_rooms import login_url, sso_rooms
 from identry.app.passkey_rooms import passkey_rooms
+from identry.app.invitation_rooms import accepting
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
-from identry.flows.accept_invitation import routes as accept_invitation
-from identry.flows.accept_invitation.service import AcceptInvitation
+from identry.flows.accept_invitation import browser as accept_invitation
+from identry.flows.accept_invitation.acceptance import InvitationGone
 from identry.flows.account import browser as account
 from identry.flows.check_method import routes as check_method
 from identry.flows.check_method.service import CheckMethod
@@ -109,16 +110,7 @@ def browser_rooms(
         e.marks,
         password_login=password_login,
     )
-    join = AcceptInvitation(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.new_passwords,
-        signin,
-        password_login=password_login,
-    )
+    join = accepting(settings, e, signin, used=InvitationGone)
     ways = CheckMethod(
         e.db,
         e.limiter,
@@ -140,7 +132,8 @@ def browser_rooms(
         *sessions.operations(OwnSessions(e.db, e.clock, e.audit, e.marks)),
         *password_change.operations(change),
         *password_reset.operations(reset),
-        *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
+        *register.operations(sign_up, join, accept_invitation.BROWSER_REFUSALS, replies),
+        *accept_invitation.operations(join, replies),
         *check_method.operations(ways),
         *sso_rooms(settings, e, b.sso),
         *federation_rooms(settings, e, signin, replies),

@@ -177,6 +177,7 @@ def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> t
     renderer = Renderer(
         frontend_url=settings.frontend_url,
         app_name=settings.email_app_name,
+        app_url=settings.browser_app_url,
         logo_url=settings.email_logo_url,
         overrides=settings.email_templates_path,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from identry.app.engines import Engines
+from identry.app.invitation_rooms import acceptance
 from identry.browser import Replies
 from identry.core.origin import Origin
 from identry.federation.departure import PENDING_TTL, Departure, Departures, Errand
@@ -13,12 +14,14 @@ from identry.federation.microsoft import platform_app
 from identry.federation.provider import Provider
 from identry.federation.reach import EveryProvider, NoMappings, PlatformProviders, Reach, Reaches
 from identry.federation.token_request import Proofs
+from identry.flows.accept_invitation.acceptance import InvitationGone
 from identry.flows.exchange import routes as exchange
 from identry.flows.exchange.service import Exchange
 from identry.flows.federated_login import routes as federated_login
 from identry.flows.federated_login import tenants as tenant_login
 from identry.flows.federated_login.arrivals import Arrivals
 from identry.flows.federated_login.refusals import Refused
+from identry.flows.federated_login.invited import InvitedArrivals
 from identry.flows.federated_login.routes import Redirects
 from identry.flows.federated_login.service import FederatedLogin
 from identry.flows.identities import routes as identities
@@ -37,6 +40,7 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
     providers = EveryProvider(platform, tenants.providers if tenants else None)
     mappings = tenants.mappings if tenants else NoMappings()
     reaches = Reaches(Reach(e.providers, e.provider_keys), tenants.reach if tenants else None)
+    arrivals = Arrivals(e.clock, e.audit, e.outbox, mappings, settings.auth_allowed_email_domains)
     login = FederatedLogin(
         e.db,
         e.clock,
@@ -45,7 +49,8 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
         providers,
         Departures(e.db, e.clock, e.pending_logins),
         Proofs(e.clock, reaches),
-        Arrivals(e.clock, e.audit, e.outbox, mappings, settings.auth_allowed_email_domains),
+        arrivals,
+        InvitedArrivals(e.clock, arrivals, acceptance(settings, e, InvitationGone)),
     )
     redirects = _redirects(settings)
     own = OwnIdentities(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from identry import __version__
 from identry.app.browser_rooms import browser_rooms, demands
 from identry.app.engines import Engines
+from identry.app.invitation_rooms import accepting, tenant_administration
 from identry.flows.accept_invitation import routes as accept_invitation
-from identry.flows.accept_invitation.service import AcceptInvitation
 from identry.flows.access import routes as access
 from identry.flows.access.service import AccessResolver
 from identry.flows.access_admin import routes as access_admin
@@ -111,6 +111,7 @@ def _tenant_rooms(settings: Settings, e: Engines) -> list[Operation]:
     return [
         *rbac.operations(Rbac(e.db, e.clock, e.audit, e.tenant_access), explain),
         *tenant_users.operations(TenantUsers(e.db, e.clock, e.audit, e.tenant_access)),
+        *tenant_administration(settings, e),
     ]
 
 
@@ -139,16 +140,6 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         settings.password_reset_ttl,
         password_login=password_login,
     )
-    accept = AcceptInvitation(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.new_passwords,
-        signin,
-        password_login=password_login,
-    )
     second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.passwords, e.totp_secrets, e.recovery_codes, signin)
     return [
         *register.operations(sign_up),
@@ -157,6 +148,6 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         ),
         *mfa.operations(second_factor),
         *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
-        *accept_invitation.operations(accept),
+        *accept_invitation.operations(accepting(settings, e, signin)),
         *(browser_rooms(settings, e, e.browser, sign_up, reset) if e.browser else []),
     ]

@@ -56,6 +56,12 @@ def allowed(email: str, *lists: Iterable[str]) -> bool:
     return all(not patterns or any(_matches(domain, p) for p in patterns) for patterns in map(tuple, lists))
 
 
+def covered(pattern: str, patterns: Iterable[str]) -> bool:
+    """Whether every domain that a pattern stands for is named by a list (an empty list names every domain)."""
+    known, bare = tuple(patterns), pattern.removeprefix("*")
+    return not known or any(pattern == p or (p.startswith("*.") and bare.endswith(p[1:])) for p in known)
+
+
 def _matches(domain: str, pattern: str) -> bool:
     if pattern.startswith("*."):
         return domain.endswith(pattern[1:])

@@ -72,6 +72,12 @@ PASSKEY_REGISTER = Limit("passkey-register", 20, 60 * MINUTE)
 """Challenges for new passkeys per account."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
+INVITATION_LOOK = Limit("invitation-look", 30, MINUTE)
+"""Per client address."""
+INVITE = Limit("invite", 30, MINUTE)
+"""Per inviter."""
+INVITATION_MAIL = Limit("invitation-mail", 10, HOUR)
+"""Per tenant and invited address: nobody's mailbox is filled."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
 """Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
 SSO_TRIAL = Limit("sso-trial", 10, MINUTE)

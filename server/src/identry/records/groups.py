@@ -194,6 +194,28 @@ async def add_member(tx: Executor, tenant_id: UUID, group_id: UUID, user_id: UUI
     return affected(tag) == 1
 
 
+async def leave_all(tx: Executor, tenant_id: UUID, user_id: UUID) -> None:
+    """Take somebody out of every group of the tenant."""
+    await tx.execute("DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2", tenant_id, user_id)
+
+
+async def leave_before_return(tx: Executor, tenant_ids: list[UUID], user_ids: list[UUID]) -> None:
+    """Take out of every group those of the users whose membership of a tenant ended and whose company's is active.
+
+    They are about to become members again, by somebody who need not have had the right to those groups.
+    """
+    await tx.execute(
+        """
+        DELETE FROM group_members g USING tenant_members m, company_memberships c
+        WHERE m.tenant_id = ANY($1) AND m.user_id = ANY($2) AND NOT m.is_active
+          AND c.company_id = m.tenant_id AND c.user_id = m.user_id AND c.is_active
+          AND g.tenant_id = m.tenant_id AND g.user_id = m.user_id
+        """,
+        tenant_ids,
+        user_ids,
+    )
+
+
 async def remove_member(tx: Executor, tenant_id: UUID, group_id: UUID, user_id: UUID) -> bool:
     """Take somebody out of a group; False when there was no row."""
     tag = await tx.execute(

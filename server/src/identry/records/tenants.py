@@ -86,6 +86,29 @@ async def lock(tx: Executor, tenant_id: UUID) -> Tenant | None:
     return Tenant(*row) if row else None
 
 
+async def set_auth(
+    tx: Executor,
+    tenant_id: UUID,
+    *,
+    auth_policy: str,
+    allowed_email_domains: list[str],
+    mfa_required: bool,
+    now: datetime,
+) -> None:
+    """Write how the people of the tenant sign in. The caller raises the tenant's `access_version`."""
+    await tx.execute(
+        """
+        UPDATE tenants SET auth_policy = $2, allowed_email_domains = $3, mfa_required = $4, updated_at = $5
+        WHERE id = $1
+        """,
+        tenant_id,
+        auth_policy,
+        allowed_email_domains,
+        mfa_required,
+        now,
+    )
+
+
 async def touch(tx: Executor, tenant_id: UUID) -> int:
     """Raise the tenant's `access_version`; returns the new one.
 

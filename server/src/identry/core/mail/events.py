@@ -12,12 +12,14 @@ class Event:
 
     `required` and `optional` name the context keys; every value is text. A key ending in `_at` holds an RFC 3339
     instant. `expires_at` also ends the retries: a mail whose link is dead is not sent. `path` is appended to
-    `FRONTEND_URL`; its `{token}` is filled in URL-quoted. `None` means the mail has no link.
+    `FRONTEND_URL`, or to `APP_BASE_URL` when `to_app`; its `{token}` is filled in URL-quoted. `None` means the mail has
+    no link.
     """
 
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     path: str | None = None
+    to_app: bool = False
 
     def check(self, template: str, context: Mapping[str, str]) -> None:
         """Refuse a context with missing or unknown keys.
@@ -51,5 +53,11 @@ EVENTS: Mapping[str, Event] = {
         required=frozenset({"token", "expires_at"}),
         optional=frozenset({"inviter_name", "company_name", "role"}),
         path="/invite/{token}",
+    ),
+    "tenant_invitation": Event(
+        required=frozenset({"token", "expires_at"}),
+        optional=frozenset({"inviter_name", "company_name"}),
+        path="/invite/{token}",
+        to_app=True,
     ),
 }

@@ -107,7 +107,7 @@ class Arrivals:
         """
         known = await identities.find(tx, proven.identity.key)
         if known is None:
-            await self._attach(tx, proven, user, "account page", origin)
+            await self.attach(tx, proven, user, "account page", origin)
         elif known.user_id != user.id:
             raise Refused("account_link_required", "identity of another account", user.id)
 
@@ -161,9 +161,9 @@ class Arrivals:
         user = await users.lock(tx, holder.id)
         if user is None or user.email != proven.identity.email:
             raise Contended
-        if reason := await self._doubt(tx, proven, user):
+        if reason := await self.doubt(tx, proven, user):
             raise Refused("account_link_required", reason, user.id)
-        assert proven.admission is not None  # `_doubt` saw it
+        assert proven.admission is not None  # `doubt` saw it
         require_open(user)
         tenant = await self._own_tenant(tx, proven.admission)
         self.require_domain(user.email, tenant, user.id)
@@ -172,10 +172,10 @@ class Arrivals:
             await self._join(tx, user, tenant, proven.admission, origin)
         elif member is None or not member.is_active:
             raise Refused("account_inactive", "no member of the tenant", user.id)
-        identity_id = await self._attach(tx, proven, user, "verified domain", origin)
+        identity_id = await self.attach(tx, proven, user, "verified domain", origin)
         return Admitted(user, identity_id, tenant.id)
 
-    async def _doubt(self, tx: Executor, proven: Proven, user: User) -> str:
+    async def doubt(self, tx: Executor, proven: Proven, user: User) -> str:
         """Why the address alone does not show that identity and account are the same person's; empty: it does."""
         identity, admission = proven.identity, proven.admission
         if admission is None:
@@ -203,18 +203,18 @@ class Arrivals:
             raise Refused("email_domain_not_allowed", "domain of another tenant")
         tenant = await self._own_tenant(tx, admission)
         self.require_domain(email, tenant)
-        user = self._newcomer(proven, email)
+        user = self.newcomer(proven, email)
         if not await users.insert(tx, user):
             raise Contended
         await self._audit.record(
             tx, "user.created", origin, actor=user.id, target=user.id, company_id=tenant.id, details={"by": "sso"}
         )
         await self._join(tx, user, tenant, admission, origin)
-        identity_id = await self._attach(tx, proven, user, "first sign-in", origin)
+        identity_id = await self.attach(tx, proven, user, "first sign-in", origin)
         return Admitted(user, identity_id, tenant.id)
 
-    def _newcomer(self, proven: Proven, email: str) -> User:
-        """Approved: the tenant said that it lets its directory's people in."""
+    def newcomer(self, proven: Proven, email: str) -> User:
+        """An account for somebody new; approved, because a tenant lets its directory's people in, or invited them."""
         now, identity = self._clock.now(), proven.identity
         vouched = identity.kind == "entra" or identity.email_vouched
         return User(
@@ -261,7 +261,12 @@ class Arrivals:
             details={"isActive": {"from": None, "to": True}, "by": "sso"},
         )
 
-    async def _attach(self, tx: Executor, proven: Proven, user: User, by: str, origin: Origin) -> UUID:
+    async def attach(self, tx: Executor, proven: Proven, user: User, by: str, origin: Origin) -> UUID:
+        """Link the identity to an account; its id. `by` says on what grounds, for the audit log.
+
+        Raises:
+            Contended: somebody linked it meanwhile.
+        """
         told, now = proven.identity, self._clock.now()
         identity = Identity(
             id=uuid7(self._clock),

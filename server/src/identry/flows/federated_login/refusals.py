@@ -19,6 +19,9 @@ Code = Literal[
     "account_inactive",
     "pending_approval",
     "provider_unavailable",
+    "not_found",
+    "invitation_expired",
+    "invitation_used",
 ]
 
 

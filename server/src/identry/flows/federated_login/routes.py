@@ -24,7 +24,8 @@ from identry.web.operations import Handler, Operation
 
 _ERRORS = (
     "`access_denied`, `state_invalid`, `token_invalid`, `email_domain_not_allowed`, `tenant_unknown`, "
-    "`account_link_required`, `account_inactive`, `pending_approval` or `provider_unavailable`"
+    "`account_link_required`, `account_inactive`, `pending_approval` or `provider_unavailable`; with an invitation "
+    "also `not_found` (there is none for this address), `invitation_expired` or `invitation_used`"
 )
 
 

@@ -20,6 +20,7 @@ from identry.federation.id_token import TokenRefused
 from identry.federation.provider import Provider, Providers, ProviderUnavailable
 from identry.federation.token_request import Proofs
 from identry.flows.federated_login.arrivals import Arrivals, Contended, Proven
+from identry.flows.federated_login.invited import InvitedArrivals
 from identry.flows.federated_login.refusals import Refused, require_open
 from identry.records import sessions, users
 from identry.records.audit import Audit
@@ -85,6 +86,7 @@ class FederatedLogin:
         departures: Departures,
         proofs: Proofs,
         arrivals: Arrivals,
+        invited: InvitedArrivals,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -94,6 +96,7 @@ class FederatedLogin:
         self._departures = departures
         self._proofs = proofs
         self._arrivals = arrivals
+        self._invited = invited
 
     async def start(self, key: str, errand: Errand, origin: Origin) -> Departure:
         """Send the browser to the provider.
@@ -187,7 +190,11 @@ class FederatedLogin:
             user = await self._linker(tx, returned)
             await self._arrivals.link(tx, proven, user, origin)
             return None
-        admitted = await self._arrivals.admit(tx, proven, origin)
+        invitation = returned.pending.invitation_hash
+        if invitation is None:
+            admitted = await self._arrivals.admit(tx, proven, origin)
+        else:
+            admitted = await self._invited.admit(tx, proven, invitation, origin)
         way = "sso" if proven.provider.tenant_id is None else "sso_tenant"
         arrival = Arrival(
             amr=(way, "mfa") if proven.identity.multi_factor else (way,),

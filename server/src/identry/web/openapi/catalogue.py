@@ -13,6 +13,7 @@ from identry_kit.apierror import MethodNotAllowed
 
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
+    "already_member": "Show the person in the list of users; change the groups there.",
     "account_inactive": "Tell the person to ask staff. Do not retry.",
     "directory_taken": "Say that another tenant has the directory. Whoever runs the platform can tell which.",
     "domain_not_verified": "Show `details.record`, and try again when it is in the DNS.",
@@ -48,6 +49,7 @@ ADVICE = {
     "last_admin": "Put somebody else into Admin first.",
     "method_not_allowed": "A bug in the caller: use a method that `Allow` lists.",
     "mfa_required": "Ask for the second factor and send it with `details.mfaToken` to `POST /auth/mfa/verify`.",
+    "no_sign_in": "Lead the administrator to the single sign-on settings first.",
     "not_found": "The id is wrong, or not for this caller to know. Do not retry.",
     "not_implemented": "This deployment does not serve it; the message says what is missing.",
     "owner_is_admin": "Change the role in the company first.",
