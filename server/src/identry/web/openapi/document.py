@@ -51,6 +51,7 @@ _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.BEARER: [{"bearer": []}],
     Guard.MACHINE: [{"internalKey": []}],
     Guard.BROWSER: [{"browser": []}],
+    Guard.TICKET: [{"browser": []}, {}],
     Guard.COOKIE: [{"refreshCookie": []}],
 }
 

@@ -1,0 +1,2 @@
+ALTER TABLE sessions DROP COLUMN factor_at;
+ALTER TABLE tenants DROP COLUMN mfa_for_changes;
