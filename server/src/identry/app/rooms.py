@@ -149,7 +149,7 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         signin,
         password_login=password_login,
     )
-    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.passwords, e.totp_secrets, e.recovery_codes, signin)
+    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.second_factors, signin)
     return [
         *register.operations(sign_up),
         *login.operations(

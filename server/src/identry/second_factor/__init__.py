@@ -1,11 +1,19 @@
 """What every flow that touches a second factor shares: is a code right, and what follows when the factor changes.
 
-`proof.py` proves codes and counts wrong ones, `change.py` is what a change entails: other sessions end, tokens of before
-are void, the user gets mail, the audit log a row. Never: decides who may change a factor, or opens a session.
+`proof.py` proves codes and counts wrong ones, `change.py` is what a change entails: other sessions end, tokens of
+before are void, the user gets mail, the audit log a row. Never: decides who may change a factor, or opens a session.
 """
 
 from identry.second_factor.change import FactorChanged, FactorChanges
-from identry.second_factor.proof import FactorUnreadable, FirstFactor, Proof, SecondFactors, WrongCode, locked
+from identry.second_factor.proof import (
+    FactorUnreadable,
+    FirstFactor,
+    Proof,
+    SecondFactors,
+    StaleTicket,
+    WrongCode,
+    locked,
+)
 
 __all__ = [
     "FactorChanged",
@@ -14,6 +22,7 @@ __all__ = [
     "FirstFactor",
     "Proof",
     "SecondFactors",
+    "StaleTicket",
     "WrongCode",
     "locked",
 ]

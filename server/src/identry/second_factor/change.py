@@ -55,7 +55,8 @@ class FactorChanges:
         Args:
             tx: holds the user's row.
             user: whose factor changed.
-            event, template: of the audit log, and of the mail.
+            event: of the audit log.
+            template: of the mail.
             origin: the request.
             actor: who changed it.
             keep: the user's own session that made the change.

@@ -40,6 +40,12 @@ class WrongCode(Unauthorized):
     message = "invalid or expired code"
 
 
+class StaleTicket(WrongCode):
+    """401: the ticket of the first step was never given, was used, has expired, or its tries are used up."""
+
+    browser_code = "session_token_expired"
+
+
 class FactorUnreadable(ServiceUnavailable):
     """503: the secret of the factor cannot be opened (`SECRET_KEY` was changed or the row damaged)."""
 

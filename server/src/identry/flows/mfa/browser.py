@@ -8,7 +8,8 @@ import msgspec
 
 from identry.browser import BROWSER_PATH, LoginOk, Replies
 from identry.core.limits import BROWSER_MFA_VERIFY
-from identry.flows.mfa.service import FactorUnreadable, StaleTicket, VerifyMfa, WrongCode
+from identry.flows.mfa.service import VerifyMfa
+from identry.second_factor import FactorUnreadable, StaleTicket, WrongCode
 from identry.signin import (
     AccountInactive,
     CredentialsChanged,
