@@ -19,6 +19,12 @@ GUARD_ALONE = {
     ("GET", "/api/v1/auth/sessions"): "shows the caller's own sessions",
     ("DELETE", "/api/v1/auth/sessions/{id:uuid}"): "ends a session of the caller's own",
     ("POST", "/api/v1/auth/password/change"): "changes the caller's own password, on proof of the current one",
+    ("POST", "/api/v1/auth/mfa/setup"): "the caller's own, on a recent sign-in or the ticket of one that demands it",
+    ("POST", "/api/v1/auth/mfa/enable"): "the caller's own, as the set-up, on its first code",
+    ("POST", "/api/v1/auth/mfa/disable"): "removes the caller's own, on proof of a code and the password",
+    ("POST", "/api/v1/auth/mfa/recovery-codes"): "renews the caller's own, on a recent sign-in and a code",
+    ("POST", "/api/v1/auth/mfa/step-up"): "marks the caller's own session, on proof of a code",
+    ("GET", "/api/v1/auth/mfa"): "shows the caller's own second factor",
     ("POST", "/api/v1/auth/refresh"): "the cookie is the caller's session",
     ("POST", "/api/v1/auth/logout"): "ends the session of the caller's own cookie or token",
 }

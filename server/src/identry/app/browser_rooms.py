@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
+from identry.app.mfa_rooms import mfa_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.flows.accept_invitation import routes as accept_invitation
@@ -92,6 +93,7 @@ def browser_rooms(
         e.marks,
         settings.refresh_grace,
         e.default_plan,
+        mfa_required=settings.mfa_required,
     )
     change = PasswordChange(
         e.db,
@@ -118,6 +120,7 @@ def browser_rooms(
     return [
         *login.operations(password, replies),
         *mfa.operations(second_factor, replies),
+        *mfa_rooms(settings, e, signin, replies),
         *refresh.operations(rotation, replies),
         *logout.operations(
             Logout(e.db, e.clock, e.audit, b.refresh_tokens, e.marks),

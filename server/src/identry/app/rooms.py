@@ -75,7 +75,17 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *discovery.operations(e.ring),
         *_account_rooms(settings, e, signin),
         *refresh.operations(
-            Refresh(e.db, e.clock, e.audit, e.worker_limiter, e.mint, e.refresh_tokens, e.marks, settings.refresh_grace)
+            Refresh(
+                e.db,
+                e.clock,
+                e.audit,
+                e.worker_limiter,
+                e.mint,
+                e.refresh_tokens,
+                e.marks,
+                settings.refresh_grace,
+                mfa_required=settings.mfa_required,
+            )
         ),
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),

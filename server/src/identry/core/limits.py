@@ -60,6 +60,10 @@ BROWSER_LOGIN = Limit("browser-login", 10, MINUTE)
 """Per client address (contracts/browser-api.md §5)."""
 BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
 """Per client address; a ticket allows five codes besides."""
+MFA_MANAGE = Limit("mfa-manage", 30, MINUTE)
+"""Per client address: setting up, changing and confirming with a second factor."""
+MFA_CHANGE = Limit("mfa-change", 10, 15 * MINUTE)
+"""Per account: each may make ten recovery codes, which are ten password hashes of work."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 import structlog
 
 from identry.core import recovery_codes, totp
@@ -53,13 +52,6 @@ class FactorUnreadable(ServiceUnavailable):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "60"})
-
-
-class FirstFactor(msgspec.Struct, rename="camel"):
-    """What `signin` wrote into the ticket of a second step."""
-
-    amr: tuple[str, ...]
-    token_version: int
 
 
 @dataclass(frozen=True, slots=True)

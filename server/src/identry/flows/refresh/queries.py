@@ -10,15 +10,24 @@ from identry.core.db import Executor
 from identry.records import audit as audit_log
 from identry.records import seats, sessions
 
-# A tenant that came to want single sign-on or a second factor gets it at the next refresh: what the session began with
-# is held against what the tenant demands now.
-_SEATED = """
-    (s.tenant_id IS NULL OR EXISTS (
+# What is demanded now is held against what the session began with, so a demand that is new counts at the next refresh:
+# of the deployment ($17: MFA_REQUIRED) and of the account itself; of the tenant of a browser's session; of every tenant
+# of the user for a platform session, whose tokens reach them all.
+_FACTOR = "('mfa' = ANY (s.amr) OR NOT ($17 OR u.mfa_enabled))"
+_BY_ITS_TENANT = """
+    EXISTS (
         SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
         WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active
           AND (NOT t.mfa_required OR 'mfa' = ANY (s.amr))
-          AND (t.auth_policy <> 'restricted' OR NOT 'pwd' = ANY (s.amr))))
+          AND (t.auth_policy <> 'restricted' OR NOT 'pwd' = ANY (s.amr)))
 """
+_BY_ALL_TENANTS = """
+    NOT EXISTS (
+        SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.user_id = s.user_id AND tm.is_active AND t.is_active
+          AND (t.mfa_required AND NOT 'mfa' = ANY (s.amr) OR t.auth_policy = 'restricted' AND 'pwd' = ANY (s.amr)))
+"""
+_ADMITTED = f"{_FACTOR} AND CASE WHEN s.tenant_id IS NULL THEN {_BY_ALL_TENANTS} ELSE {_BY_ITS_TENANT} END"
 _SEAT = f"""
     s.tenant_id,
     (SELECT {seats.ROLE} FROM tenant_members tm WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id) AS role,
@@ -26,8 +35,8 @@ _SEAT = f"""
 """  # noqa: S608 - constant expressions
 
 
-def _rotate(seat: str, seated: str) -> str:
-    """The statement that swaps a token: `seat` are the columns of its session's tenant, `seated` what that demands."""
+def _rotate(seat: str, admitted: str) -> str:
+    """The statement that swaps a token: `seat` are the columns of its session's tenant, `admitted` asks the demands."""
     return f"""
     WITH rotated AS (
         UPDATE sessions s
@@ -36,7 +45,7 @@ def _rotate(seat: str, seated: str) -> str:
         FROM users u
         WHERE s.id = {sessions.THE_ID} AND s.refresh_token_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > $5
           AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
-          AND u.token_version = s.token_version AND {seated}
+          AND u.token_version = s.token_version AND {_FACTOR} AND {admitted}
         RETURNING s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {seat}
     ), logged AS (
         {audit_log.INSERT}
@@ -48,8 +57,8 @@ def _rotate(seat: str, seated: str) -> str:
 
 # The user's state is part of the condition: nobody who may not sign in refreshes. The audit row rides along, so
 # "rotated without a trace" cannot happen, and the whole rotation is one round trip and one commit.
-_ROTATE = _rotate("NULL::uuid AS tenant_id", "s.tenant_id IS NULL")
-_ROTATE_SEATED = _rotate(_SEAT, _SEATED)
+_ROTATE = _rotate("NULL::uuid AS tenant_id", f"s.tenant_id IS NULL AND {_BY_ALL_TENANTS}")
+_ROTATE_SEATED = _rotate(_SEAT, _BY_ITS_TENANT)
 
 # The token is not the current one. An honest retry (the predecessor, inside the window) is logged by the statement that
 # finds it to be one: of a crowd that presents one token all but one come here, and each costs one round trip.
@@ -58,7 +67,7 @@ _REPEAT = f"""
         SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {_SEAT},
                s.refresh_generation, s.successor_sealed,
                s.revoked_at IS NULL AND s.expires_at > $3 AND u.is_active AND u.approval_status = 'APPROVED'
-                   AND u.token_version = s.token_version AND {_SEATED} AS live,
+                   AND u.token_version = s.token_version AND {_ADMITTED} AS live,
                COALESCE(s.predecessor_hash = $2 AND s.successor_sealed IS NOT NULL
                         AND s.rotated_at > $4 AND s.rotated_at <= $5, false) AS in_grace
         FROM {sessions.OF_USER}
@@ -81,6 +90,7 @@ async def rotate(
     event: tuple[Any, ...],
     *,
     seated: bool,
+    mfa_required: bool,
 ) -> Any | None:
     """Swap the presented token for its successor; the session's grant columns, or None when it was not the current.
 
@@ -99,6 +109,7 @@ async def rotate(
         name,
         actor_type,
         *rest,
+        mfa_required,
     )
 
 
@@ -109,6 +120,8 @@ async def repeat(
     now: datetime,
     window: tuple[datetime, datetime],
     event: tuple[Any, ...],
+    *,
+    mfa_required: bool,
 ) -> Any | None:
     """The session as it is, with `live` and `in_grace`, or None; when both are true, `event` is in the audit log.
 
@@ -116,5 +129,5 @@ async def repeat(
     """
     row_id, occurred_at, name, actor_type, _, _, *rest = event
     return await db.fetchrow(
-        _REPEAT, session_id, presented_hash, now, *window, row_id, occurred_at, name, actor_type, *rest
+        _REPEAT, session_id, presented_hash, now, *window, row_id, occurred_at, name, actor_type, *rest, mfa_required
     )

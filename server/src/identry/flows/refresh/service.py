@@ -44,6 +44,7 @@ class Refresh:
     Args:
         grace: how long the predecessor still gets the same successor (`REFRESH_GRACE`; zero: never).
         plan: of tenants that bought nothing; None: its sessions are of no tenant.
+        mfa_required: `MFA_REQUIRED`: no session without a second factor goes on.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Refresh:
         marks: RevocationMarks,
         grace: timedelta,
         plan: str | None = None,
+        *,
+        mfa_required: bool,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -67,6 +70,7 @@ class Refresh:
         self._marks = marks
         self._grace = grace
         self._plan = plan
+        self._mfa_required = mfa_required
 
     async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
         """The next pair of tokens.
@@ -91,6 +95,7 @@ class Refresh:
             self._clock.now(),
             self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
             seated=self._plan is not None,
+            mfa_required=self._mfa_required,
         )
         if row is None:
             annotate(refresh="refused")  # unless one of the cases below says otherwise
@@ -108,6 +113,7 @@ class Refresh:
             now,
             self._recent(now),
             self._audit.row("auth.refresh.replayed", origin, actor="user", session_id=presented.session_id),
+            mfa_required=self._mfa_required,
         )
         if row is None or not row["live"]:
             raise SessionRevoked
