@@ -12,7 +12,7 @@ from identry.core.db import Executor
 from identry.core.mail import Outbox
 from identry.core.origin import Origin
 from identry.records import one_time_tokens, sessions, users
-from identry.records.audit import Audit
+from identry.records.audit import ActorType, Audit
 from identry.records.users import User
 
 
@@ -45,7 +45,7 @@ class FactorChanges:
         template: str,
         origin: Origin,
         *,
-        actor: UUID,
+        actor: UUID | ActorType,
         keep: UUID | None = None,
         company_id: UUID | None = None,
         details: Mapping[str, Any] | None = None,
@@ -58,7 +58,7 @@ class FactorChanges:
             event: of the audit log.
             template: of the mail.
             origin: the request.
-            actor: who changed it.
+            actor: who changed it: a user's id, or `system`.
             keep: the user's own session that made the change.
             company_id: the tenant whose administrator did it.
             details: more for the audit row.

@@ -7,9 +7,10 @@ from uuid import UUID
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.kv import RevocationMarks
-from identry.core.origin import Origin
+from identry.core.origin import SYSTEM, Origin
 from identry.permissions import hold, require_within
-from identry.records import factors, groups, tenants
+from identry.records import factors, groups, tenants, users
+from identry.records.audit import ActorType
 from identry.records.users import GlobalRole, User
 from identry.second_factor import FactorChanged, FactorChanges
 from identry_kit.apierror import Conflict, Forbidden, NotFound
@@ -65,6 +66,21 @@ class MfaReset:
             changed = await self._remove(tx, caller, tenant_id, user_id, origin)
         await self._marks.mark(*changed.ended)
 
+    async def by_operator(self, email: str) -> None:
+        """The same for whoever has this address, by somebody who runs the servers.
+
+        Raises:
+            PersonUnknown: nobody has the address.
+            NotEnabled: see there.
+        """
+        async with self._db.transaction() as tx:
+            found = await users.find_by_email(tx, email)
+            person = await users.lock(tx, found.id) if found else None
+            if person is None:
+                raise PersonUnknown(f"no account {email}")
+            changed = await self._take_off(tx, person, SYSTEM, actor="system")
+        await self._marks.mark(*changed.ended)
+
     async def _remove(
         self, tx: Executor, caller: User, tenant_id: UUID, user_id: UUID, origin: Origin
     ) -> FactorChanged:
@@ -78,10 +94,15 @@ class MfaReset:
         require_within(held.rights, {key for group in found for key in group.permissions})
         if person.global_role != GlobalRole.NONE or await tenants.belongs_elsewhere(tx, tenant_id, user_id):
             raise SharedAccount
-        factor = await factors.find(tx, user_id)
+        return await self._take_off(tx, person, origin, actor=caller.id, tenant_id=tenant_id)
+
+    async def _take_off(
+        self, tx: Executor, person: User, origin: Origin, *, actor: UUID | ActorType, tenant_id: UUID | None = None
+    ) -> FactorChanged:
+        factor = await factors.find(tx, person.id)
         if factor is None or factor.confirmed_at is None:
             raise NotEnabled
-        await factors.remove(tx, user_id, self._clock.now())
+        await factors.remove(tx, person.id, self._clock.now())
         return await self._changes.conclude(
-            tx, person, "auth.mfa.reset", "mfa_reset", origin, actor=caller.id, company_id=tenant_id
+            tx, person, "auth.mfa.reset", "mfa_reset", origin, actor=actor, company_id=tenant_id
         )
