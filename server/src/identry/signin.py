@@ -24,6 +24,7 @@ from identry.records.one_time_tokens import Purpose
 from identry.records.passkeys import Passkey
 from identry.records.seats import Place
 from identry.records.users import ApprovalStatus, User
+from identry.second_factor import FirstFactor
 from identry.tokens import Grant, Mint, RefreshTokens, Seat, TokenPair
 from identry_kit.apierror import Forbidden, Unauthorized
 from identry_kit.context import annotate
@@ -168,20 +169,6 @@ class Surface:
     session_ttl: timedelta
     ticket: Purpose = Purpose.MFA_TICKET
     seated: bool = False
-
-
-class FirstFactor(msgspec.Struct, rename="camel", frozen=True):
-    """What a ticket for the second step says of the first.
-
-    Attributes:
-        amr: how the user proved who they are.
-        token_version: of the user at that moment; under another one the ticket is worth nothing.
-        tenant_id: the tenant that the session is for; None: the newest that is open.
-    """
-
-    amr: tuple[str, ...]
-    token_version: int
-    tenant_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

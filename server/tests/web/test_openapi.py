@@ -118,6 +118,7 @@ def test_security_matches_the_guard(operation):
         Guard.MACHINE: {"internalKey"},
         Guard.BROWSER: {"browser"},
         Guard.BROWSER_TOKEN: {"browser"},
+        Guard.TICKET: {"browser"},
         Guard.COOKIE: {"refreshCookie"},
     }
     assert schemes == expected[operation.guard]

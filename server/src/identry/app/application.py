@@ -31,6 +31,7 @@ from identry.web.origin_check import OriginCheck, origin_of
 from identry.web.origins import origin_reader
 from identry.web.permitted import permitted
 from identry.web.router import Router
+from identry.web.step_up import recent
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, Receive, Scope, Send
 from identry_kit.httpware import standard_stack
@@ -74,7 +75,11 @@ class Application:
 
         def check_of(operation: Operation) -> GuardCheck | None:
             check = guards[operation.guard]
-            return permitted(operation, check, e.tenant_access) if operation.permission and check else check
+            if check and operation.permission:
+                check = permitted(operation, check, e.tenant_access)
+            if check and (operation.fresh or operation.sensitive):
+                check = recent(operation, check, e.clock, e.db)
+            return check
 
         read_origin = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
         router: Any = Router(Endpoint(operation, check_of(operation), read_origin) for operation in self.operations)
@@ -163,6 +168,7 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
     """What each guard of the table asks."""
     bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
     page = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock) if e.browser else None
+    signed_in = browser or (page.session if page else _nobody)
     own = [origin_of(url) for url in (settings.browser_api_url, settings.browser_app_url) if url]
     pages = OriginCheck(own, settings.allow_origins, absent=settings.refresh_cookie_samesite == "strict")
     return {
@@ -170,8 +176,9 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
         Guard.TOKEN: bearer.token,
         Guard.BEARER: bearer.session,
         Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
-        Guard.BROWSER: browser or (page.session if page else _nobody),
+        Guard.BROWSER: signed_in,
         Guard.BROWSER_TOKEN: page.token if page else _nobody,
+        Guard.TICKET: browser or (page.session_or_ticket if page else _nobody),
         Guard.COOKIE: pages.check,
     }
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
 from identry.app.federation_rooms import federation_rooms
-from identry.app.sso_rooms import login_url, sso_rooms
-from identry.app.passkey_rooms import passkey_rooms
 from identry.app.invitation_rooms import accepting
+from identry.app.mfa_rooms import mfa_rooms
+from identry.app.passkey_rooms import passkey_rooms
+from identry.app.sso_rooms import login_url, sso_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.flows.accept_invitation import browser as accept_invitation
@@ -81,9 +82,7 @@ def browser_rooms(
         e.clock,
         e.audit,
         e.limiter,
-        e.passwords,
-        e.totp_secrets,
-        e.recovery_codes,
+        e.second_factors,
         signin,
         ticket=Purpose.BROWSER_MFA_TICKET,
         tries=BROWSER_MFA_VERIFY,
@@ -98,6 +97,7 @@ def browser_rooms(
         e.marks,
         settings.refresh_grace,
         e.default_plan,
+        mfa_required=settings.mfa_required,
     )
     change = PasswordChange(
         e.db,
@@ -121,7 +121,8 @@ def browser_rooms(
     return [
         *login.operations(password, replies),
         *mfa.operations(second_factor, replies),
-        *passkey_rooms(settings, e, b, signin, replies),
+        *passkey_rooms(settings, e, signin, replies),
+        *mfa_rooms(settings, e, signin, replies),
         *refresh.operations(rotation, replies),
         *logout.operations(
             Logout(e.db, e.clock, e.audit, b.refresh_tokens, e.marks),

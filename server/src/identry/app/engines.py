@@ -31,6 +31,7 @@ from identry.permissions import TenantAccess
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
+from identry.second_factor import SecondFactors
 from identry.settings import Settings
 from identry.tokens import BrowserMint, RefreshTokens, Signer, TokenMint
 from identry.web.browser_guard import TokenVerifier
@@ -73,6 +74,7 @@ class Engines:
     new_passwords: NewPasswords
     totp_secrets: TotpSecrets
     recovery_codes: RecoveryCodes
+    second_factors: SecondFactors
     audit: Audit
     outbox: Outbox
     renderer: Renderer
@@ -114,6 +116,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         threads=settings.hashing_threads,
         queue=settings.hashing_queue,
     )
+    totp_secrets, recovery_codes = TotpSecrets(_totp_sealer(settings, root)), RecoveryCodes(root)
     return Engines(
         clock=clock,
         db=db,
@@ -131,8 +134,9 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         core=core,
         passwords=passwords,
         new_passwords=NewPasswords(passwords, settings.password_min_length),
-        totp_secrets=TotpSecrets(_totp_sealer(settings, root)),
-        recovery_codes=RecoveryCodes(root),
+        totp_secrets=totp_secrets,
+        recovery_codes=recovery_codes,
+        second_factors=SecondFactors(db, clock, passwords, totp_secrets, recovery_codes, outbox),
         audit=Audit(clock),
         outbox=outbox,
         renderer=renderer,

@@ -20,8 +20,8 @@ from identry.flows.exchange.service import Exchange
 from identry.flows.federated_login import routes as federated_login
 from identry.flows.federated_login import tenants as tenant_login
 from identry.flows.federated_login.arrivals import Arrivals
-from identry.flows.federated_login.refusals import Refused
 from identry.flows.federated_login.invited import InvitedArrivals
+from identry.flows.federated_login.refusals import Refused
 from identry.flows.federated_login.routes import Redirects
 from identry.flows.federated_login.service import FederatedLogin
 from identry.flows.identities import routes as identities

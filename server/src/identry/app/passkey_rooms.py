@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from identry.app.engines import BrowserEngines, Engines
+from identry.app.engines import Engines
 from identry.browser import Replies
 from identry.core.passkeys import RelyingParty
 from identry.flows.passkey_login import routes as passkey_login
@@ -17,15 +17,12 @@ from identry.records.passkey_challenges import TTL
 from identry.settings import Settings
 from identry.settings.passkeys import covers
 from identry.signin import SignIn
-from identry.web.browser_guard import BrowserBearer
 from identry.web.cookies import passkey_cookie
 from identry.web.operations import Operation
 from identry.web.origin_check import origin_of
 
 
-def passkey_rooms(
-    settings: Settings, e: Engines, b: BrowserEngines, signin: SignIn, replies: Replies
-) -> list[Operation]:
+def passkey_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Replies) -> list[Operation]:
     """The operation table of `/api/v1/auth/passkeys`."""
     if not settings.passkey_domain:
         return []
@@ -47,11 +44,10 @@ def passkey_rooms(
         local_login=local_login,
         mfa_required=settings.mfa_required,
     )
-    bearer = BrowserBearer(b.verifier, e.marks, e.db, e.clock)
     return [
         *passkey_login.operations(login, replies, party, cookie),
-        *passkey_register.operations(register, bearer, replies, party, settings.mfa_issuer, e.clock),
-        *passkeys.operations(own, party, e.clock),
+        *passkey_register.operations(register, replies, party, settings.mfa_issuer),
+        *passkeys.operations(own, party),
     ]
 
 

@@ -75,7 +75,17 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *discovery.operations(e.ring),
         *_account_rooms(settings, e, signin),
         *refresh.operations(
-            Refresh(e.db, e.clock, e.audit, e.worker_limiter, e.mint, e.refresh_tokens, e.marks, settings.refresh_grace)
+            Refresh(
+                e.db,
+                e.clock,
+                e.audit,
+                e.worker_limiter,
+                e.mint,
+                e.refresh_tokens,
+                e.marks,
+                settings.refresh_grace,
+                mfa_required=settings.mfa_required,
+            )
         ),
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),
@@ -140,7 +150,7 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         settings.password_reset_ttl,
         password_login=password_login,
     )
-    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.passwords, e.totp_secrets, e.recovery_codes, signin)
+    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.second_factors, signin)
     return [
         *register.operations(sign_up),
         *login.operations(

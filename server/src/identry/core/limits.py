@@ -70,6 +70,10 @@ PASSKEY_SIGN_IN = Limit("passkey-sign-in", 10, MINUTE)
 """Signatures per client address, for either step of a sign-in."""
 PASSKEY_REGISTER = Limit("passkey-register", 20, 60 * MINUTE)
 """Challenges for new passkeys per account."""
+MFA_MANAGE = Limit("mfa-manage", 30, MINUTE)
+"""Per client address: setting up, changing and confirming with a second factor."""
+MFA_CHANGE = Limit("mfa-change", 10, 15 * MINUTE)
+"""Per account: each may make ten recovery codes, which are ten password hashes of work."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 INVITATION_LOOK = Limit("invitation-look", 30, MINUTE)

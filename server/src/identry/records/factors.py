@@ -20,6 +20,8 @@ from identry.core.secrets import Sealer
 FAILURES = 10
 """Wrong codes of one account in `FAILURE_WINDOW`; after that no code is looked at until the window has passed."""
 FAILURE_WINDOW = timedelta(minutes=15)
+PENDING = timedelta(minutes=10)
+"""How long a secret that was shown waits for its first code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class TotpFactor:
     last_step: int
     failures: int
     failures_since: datetime | None
+
+    def pending(self, now: datetime) -> bool:
+        """Whether it still waits for its first code."""
+        return self.confirmed_at is None and self.created_at > now - PENDING
 
 
 _COLUMNS = "user_id, secret_encrypted, key_id, created_at, confirmed_at, last_step, failures, failures_since"
@@ -100,12 +106,13 @@ async def enrol(tx: Executor, user_id: UUID, secret_encrypted: bytes, key_id: st
 
 
 async def confirm(tx: Executor, user_id: UUID, secret_encrypted: bytes, step: int, now: datetime) -> bool:
-    """Turn the factor on: its first code was right, at `step`. False when another secret took its place meanwhile."""
+    """Turn the factor on: its first code was right, at `step`. False when it waits no more, or for another secret."""
     tag = await tx.execute(
         """
         WITH confirmed AS (
             UPDATE totp_factors SET confirmed_at = $4, last_step = $3
-            WHERE user_id = $1 AND secret_encrypted = $2 AND confirmed_at IS NULL RETURNING user_id
+            WHERE user_id = $1 AND secret_encrypted = $2 AND confirmed_at IS NULL AND created_at > $5
+            RETURNING user_id
         )
         UPDATE users SET mfa_enabled = true, updated_at = $4 FROM confirmed WHERE users.id = confirmed.user_id
         """,
@@ -113,8 +120,16 @@ async def confirm(tx: Executor, user_id: UUID, secret_encrypted: bytes, step: in
         secret_encrypted,
         step,
         now,
+        now - PENDING,
     )
     return affected(tag) == 1
+
+
+async def prune_pending(db: Executor, now: datetime) -> int:
+    """Forget secrets that were shown and never confirmed in time; returns how many."""
+    return affected(
+        await db.execute("DELETE FROM totp_factors WHERE confirmed_at IS NULL AND created_at <= $1", now - PENDING)
+    )
 
 
 async def remove(tx: Executor, user_id: UUID, now: datetime) -> bool:

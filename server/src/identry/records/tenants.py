@@ -31,6 +31,7 @@ class Tenant:
     access_version: int
     created_at: datetime
     updated_at: datetime
+    mfa_for_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

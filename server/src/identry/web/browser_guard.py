@@ -79,6 +79,15 @@ class BrowserBearer:
         call.actor = Actor(user=user, session_id=session_id, amr=amr, auth_time=auth_time)
         call.tenant_id, call.access_version = tenant_id, access_version
 
+    async def session_or_ticket(self, call: Call) -> None:
+        """As `session`; a request without an access token goes on, and the handler asks for a ticket in its body.
+
+        Raises:
+            Unauthorized, SessionRevoked, ServiceUnavailable: as `session`, for whoever sends a token.
+        """
+        if call.header(b"authorization") is not None:
+            await self.session(call)
+
     async def named_session(self, call: Call) -> UUID | None:
         """The session of the request's bearer token, if it carries a genuine one; nothing else is asked."""
         try:

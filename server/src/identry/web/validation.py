@@ -93,6 +93,9 @@ OpaqueToken = Annotated[str, Meta(min_length=1, max_length=1024, extra={"check":
 SearchText = Annotated[str, Meta(max_length=200, extra={"check": search_text}, examples=["ada"])]
 Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$(?!\n)", examples=["MANAGER"])]
 
+TotpCode = Annotated[str, Meta(pattern=r"^[ \-]*([0-9][ \-]*){6}$(?!\n)", max_length=64, examples=["123456"])]
+RecoveryCode = Annotated[str, Meta(min_length=1, max_length=64, examples=["7q2mk-9x4pa"])]
+
 
 @cache
 def _checks(struct: type[msgspec.Struct]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:

@@ -49,6 +49,11 @@ EVENTS: Mapping[str, Event] = {
     "identity_removed": Event(required=frozenset({"provider_name"}), optional=_NAME),
     "passkey_added": Event(required=frozenset({"passkey_name"}), optional=_NAME),
     "passkey_removed": Event(required=frozenset({"passkey_name"}), optional=_NAME),
+    "mfa_enabled": Event(optional=_NAME),
+    "mfa_disabled": Event(optional=_NAME),
+    "mfa_recovery_code_used": Event(required=frozenset({"codes_left"}), optional=_NAME),
+    "mfa_recovery_codes_renewed": Event(optional=_NAME),
+    "mfa_reset": Event(optional=_NAME),
     "invitation": Event(
         required=frozenset({"token", "expires_at"}),
         optional=frozenset({"inviter_name", "company_name", "role"}),

@@ -19,13 +19,13 @@ from identry.flows.identities.service import (
     OwnProofNeeded,
     ProviderSilent,
     ProviderUnknown,
-    SignInAgain,
     UnknownIdentity,
 )
 from identry.records.identities import Identity
 from identry.web.call import Answer, Call
 from identry.web.cookies import Cookie
 from identry.web.operations import Guard, Operation
+from identry.web.step_up import RECENT
 
 _PATH = f"{BROWSER_PATH}/identities"
 
@@ -102,10 +102,11 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
         tag="Browser",
         surface="browser",
         guard=Guard.BROWSER,
+        fresh=RECENT,
         query=LinkQuery,
         reply=LinkView,
         limits=(FEDERATED_LOGIN,),
-        errors=(SignInAgain, OwnProofNeeded, TooManyPending),
+        errors=(OwnProofNeeded, TooManyPending),
         description="Call it with credentials, so that the cookie is kept, within ten minutes of the sign-in; then "
         "navigate to `authorization_url`. It ends at `{APP_BASE_URL}/auth/callback` with `linked=microsoft` or "
         "with `error`.",

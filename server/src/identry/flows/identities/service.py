@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -17,26 +16,9 @@ from identry.records.audit import Audit
 from identry.records.identities import Identity
 from identry.records.users import User
 from identry.web.call import Actor
-from identry_kit.apierror import Conflict, Forbidden, NotFound, ServiceUnavailable, Unauthorized
-
-FRESH = timedelta(minutes=10)
-"""How old a sign-in may be that links another way in: a stolen access token alone plants none."""
-
+from identry_kit.apierror import Conflict, Forbidden, NotFound, ServiceUnavailable
 
 _SPOKEN = {"entra": "Microsoft", "oidc": "Single sign-on"}
-
-
-class SignInAgain(Unauthorized):
-    """401: the sign-in is too long ago for this; sign in again. `details.maxAge` is how old it may be, in seconds."""
-
-    code = "reauthentication_required"
-    message = "sign in again to do this"
-    example_details = {"maxAge": 600}  # noqa: RUF012 - never written to
-
-    def __init__(self) -> None:
-        seconds = int(FRESH.total_seconds())
-        challenge = f'Bearer realm="identry", error="insufficient_user_authentication", max_age="{seconds}"'
-        super().__init__(details={"maxAge": seconds}, headers={"WWW-Authenticate": challenge})
 
 
 class OwnProofNeeded(Forbidden):
@@ -108,12 +90,9 @@ class OwnIdentities:
 
         Raises:
             ProviderUnknown, ProviderSilent: there is no such provider, or it cannot be told where it is.
-            SignInAgain: the sign-in is too long ago.
             OwnProofNeeded: only a tenant's own provider says who is calling, and other tenants are concerned.
             RateLimited, ServiceUnavailable: too many; limiter or database cannot answer.
         """
-        if self._clock.now() - actor.auth_time > FRESH:
-            raise SignInAgain
         if "sso_tenant" in actor.amr and await tenants.belongs_elsewhere(self._db, tenant_id, actor.user.id):
             raise OwnProofNeeded
         errand = Errand(return_to=return_to, user_id=actor.user.id, session_id=actor.session_id)

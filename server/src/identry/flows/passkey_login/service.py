@@ -6,7 +6,6 @@ so of any number of equal requests one gets further. Every refusal of the first 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -22,7 +21,7 @@ from identry.records.audit import Audit
 from identry.records.one_time_tokens import Consumed, Purpose
 from identry.records.passkey_challenges import Asked, Ceremony
 from identry.records.passkeys import Passkey
-from identry.records.users import User
+from identry.second_factor import FirstFactor, Waiting
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn, passkey_amr
 from identry_kit.apierror import NotFound, Unauthorized
 from identry_kit.context import annotate
@@ -55,29 +54,13 @@ class NoPasskey(NotFound):
     message = "this account has no passkey; use another method"
 
 
-class _FirstFactor(msgspec.Struct, rename="camel"):
-    """What `signin` wrote into the ticket."""
-
-    amr: tuple[str, ...]
-    token_version: int
-
-
 class CounterWentBack(PasskeyError):
     """The key counts its uses, and the number is not higher than the last one: there may be a copy of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A sign-in that waits for its second step."""
-
-    user: User
-    ticket: bytes
-    first: _FirstFactor
-
-    @property
-    def asked(self) -> Asked:
-        """What its challenges are bound to."""
-        return Asked(Ceremony.SECOND_FACTOR, self.ticket, self.user.id)
+def _asked(waiting: Waiting) -> Asked:
+    """What the challenges of a second step are bound to."""
+    return Asked(Ceremony.SECOND_FACTOR, waiting.ticket_hash, waiting.user.id)
 
 
 class PasskeyLogin:
@@ -165,7 +148,7 @@ class PasskeyLogin:
         allowed = await passkeys.of_user(self._db, waiting.user.id)
         if not allowed:
             raise NoPasskey
-        return await self._challenge(waiting.asked), allowed
+        return await self._challenge(_asked(waiting)), allowed
 
     async def second(self, raw_ticket: str, answer: Assertion, origin: Origin) -> SignedIn:
         """A session, for the ticket of a first step and an answer to a challenge of it; each try costs the ticket one.
@@ -185,7 +168,7 @@ class PasskeyLogin:
             raise StaleTicket
         found: Passkey | None = None
         try:
-            challenge = await self._take(answer, waiting.asked)
+            challenge = await self._take(answer, _asked(waiting))
             found, handle = await self._find(answer)
             named = handle if answer.user_handle is None else answer.user_handle
             if found.user_id != waiting.user.id or not equal(named, handle):
@@ -195,7 +178,8 @@ class PasskeyLogin:
         except PasskeyError as refused:
             await self._refuse("auth.mfa.failed", waiting.user.id, found, refused, origin)
             raise WrongPasskey from None
-        return await self._signin.complete(waiting.user, (*waiting.first.amr, *passkey_amr(found)), origin)
+        amr = (*waiting.first.amr, *passkey_amr(found))
+        return await self._signin.complete(waiting.user, amr, origin, tenant_id=waiting.first.tenant_id)
 
     async def _challenge(self, asked: Asked) -> str:
         challenge = new_token()
@@ -222,19 +206,19 @@ class PasskeyLogin:
         if not await passkeys.use(self._db, passkey.id, use.sign_count, backed_up=use.backed_up, now=now):
             raise CounterWentBack("its counter did not rise, or it was removed")
 
-    async def _waiting(self, ticket: Consumed | None, hashed: bytes) -> _Waiting | None:
+    async def _waiting(self, ticket: Consumed | None, hashed: bytes) -> Waiting | None:
         """Whose sign-in a ticket continues; nobody's once password, role or state of the account changed."""
         user = await users.find(self._db, ticket.user_id) if ticket else None
         if ticket is None or user is None:
             return None
-        first = msgspec.json.decode(ticket.data, type=_FirstFactor)
-        return _Waiting(user, hashed, first) if user.token_version == first.token_version else None
+        first = msgspec.json.decode(ticket.data, type=FirstFactor)
+        return Waiting(user, first, hashed) if user.token_version == first.token_version else None
 
-    async def _finish(self, waiting: _Waiting, passkey: Passkey, origin: Origin) -> None:
+    async def _finish(self, waiting: Waiting, passkey: Passkey, origin: Origin) -> None:
         """Use the ticket up. Raises PasskeyError when somebody else did."""
         async with self._db.transaction() as tx:
             now = self._clock.now()
-            used = await one_time_tokens.consume(tx, Purpose.BROWSER_MFA_TICKET, waiting.ticket, now)
+            used = await one_time_tokens.consume(tx, Purpose.BROWSER_MFA_TICKET, waiting.ticket_hash, now)
             if used is not None:
                 await self._audit.record(
                     tx,

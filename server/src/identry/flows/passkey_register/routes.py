@@ -6,13 +6,11 @@ camelCase: a page hands them to `PublicKeyCredential.parseCreationOptionsFromJSO
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 import msgspec
 
 from identry.browser import BROWSER_PATH, LoginOk, Replies
-from identry.core.clock import Clock
 from identry.core.limits import PASSKEY_OPTIONS, PASSKEY_REGISTER
 from identry.core.passkeys import ALGORITHMS, Attestation, RelyingParty, encoded
 from identry.flows.passkey_register.service import (
@@ -34,17 +32,12 @@ from identry.signin import (
     RegistrationRejected,
     TenantInactive,
 )
-from identry.web.browser_guard import BrowserBearer, InvalidToken
 from identry.web.call import Answer, Call
-from identry.web.freshness import SignInAgain, require_fresh
-from identry.web.guards import SessionRevoked
-from identry.web.operations import Operation
+from identry.web.operations import Guard, Operation
 from identry.web.passkeys import CredentialId, Encoded, PasskeyRef, PasskeyView, bytes_of
+from identry.web.step_up import RECENT
 from identry.web.validation import OpaqueToken, line
 from identry_kit.jwtauth import MissingToken
-
-FRESH = timedelta(minutes=10)
-"""How long ago somebody may have signed in who adds a passkey."""
 
 PasskeyName = Annotated[str, msgspec.Meta(max_length=80, extra={"check": line}, examples=["Ada’s laptop"])]
 Transport = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9\-]{1,32}$(?!\n)", examples=["internal"])]
@@ -129,16 +122,12 @@ class PasskeyCreationView(msgspec.Struct, frozen=True):
     public_key: PasskeyCreationOptions
 
 
-def operations(
-    register: RegisterPasskey, bearer: BrowserBearer, replies: Replies, party: RelyingParty, name: str, clock: Clock
-) -> list[Operation]:
+def operations(register: RegisterPasskey, replies: Replies, party: RelyingParty, name: str) -> list[Operation]:
     """The room's rows of the operation table."""
 
     async def registrant(call: Call) -> Registrant:
-        if call.header(b"authorization") is not None:
-            await bearer.session(call)
-            require_fresh(call, clock, FRESH)
-            return signed_in(call.actor.user, call.actor.session_id)
+        if (caller := call.caller) is not None:
+            return signed_in(caller.user, caller.session_id)
         if call.body.session_token is None:
             raise MissingToken
         return await register.signing_in(call.body.session_token, call.origin)
@@ -159,7 +148,7 @@ def operations(
             return await replies.of(register.add_and_sign_in(who, answer, body.name, call.origin), status=201)
         return Answer(PasskeyView.of(await register.add(who, answer, body.name, call.origin)))
 
-    proof = (MissingToken, InvalidToken, SessionRevoked, SignInAgain, StaleSetupTicket, TooManyPasskeys)
+    proof = (StaleSetupTicket, TooManyPasskeys)
     return [
         Operation(
             "POST",
@@ -168,6 +157,8 @@ def operations(
             "What to ask the browser for, to add a passkey",
             tag="Browser",
             surface="browser",
+            guard=Guard.TICKET,
+            fresh=RECENT,
             body=PasskeyRegisterOptionsBody,
             reply=PasskeyCreationView,
             limits=(PASSKEY_OPTIONS, PASSKEY_REGISTER),
@@ -184,6 +175,8 @@ def operations(
             "Add a passkey",
             tag="Browser",
             surface="browser",
+            guard=Guard.TICKET,
+            fresh=RECENT,
             body=PasskeyRegisterBody,
             reply=PasskeyView,
             or_replies=(LoginOk,),

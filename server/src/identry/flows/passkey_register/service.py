@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
@@ -26,6 +24,7 @@ from identry.records.one_time_tokens import Purpose
 from identry.records.passkey_challenges import Asked, Ceremony
 from identry.records.passkeys import Passkey
 from identry.records.users import User
+from identry.second_factor import FirstFactor, waiting
 from identry.signin import SignedIn, SignIn, gate, passkey_amr
 from identry_kit.apierror import BadRequest, Conflict, Unauthorized
 
@@ -62,13 +61,6 @@ class StaleSetupTicket(Unauthorized):
     message = "begin the sign-in again"
 
 
-class _FirstFactor(msgspec.Struct, rename="camel"):
-    """What `signin` wrote into the ticket."""
-
-    amr: tuple[str, ...]
-    token_version: int
-
-
 @dataclass(frozen=True, slots=True)
 class Registrant:
     """Who adds a passkey, and by what that was proven: a session, or the ticket of a sign-in under way.
@@ -78,14 +70,14 @@ class Registrant:
         bound: hash of what asked; challenge and answer have it in common.
         session_id: of a session.
         ticket: hash of a ticket.
-        amr: of the first factor, with a ticket.
+        first: the first factor, with a ticket.
     """
 
     user: User
     bound: bytes
     session_id: UUID | None = None
     ticket: bytes | None = None
-    amr: tuple[str, ...] = ()
+    first: FirstFactor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +126,10 @@ class RegisterPasskey:
             RateLimited: the client address tries too often.
         """
         await self._limiter.spend(PASSKEY_OPTIONS, origin.ip)
-        hashed = token_hash(raw_ticket)
-        ticket = await one_time_tokens.peek(self._db, Purpose.MFA_SETUP, hashed, self._clock.now())
-        user = await users.find(self._db, ticket.user_id) if ticket else None
-        if ticket is None or user is None:
+        found = await waiting(self._db, Purpose.MFA_SETUP, raw_ticket, self._clock.now())
+        if found is None:
             raise StaleSetupTicket
-        first = msgspec.json.decode(ticket.data, type=_FirstFactor)
-        if user.token_version != first.token_version:
-            raise StaleSetupTicket
-        return Registrant(user, hashed, ticket=hashed, amr=first.amr)
+        return Registrant(found.user, found.ticket_hash, ticket=found.ticket_hash, first=found.first)
 
     async def ask(self, who: Registrant) -> Asking:
         """A challenge for a new passkey.
@@ -185,7 +172,9 @@ class RegisterPasskey:
             APIError: as `add`, or whatever `signin.complete` refuses.
         """
         passkey = await self.add(who, answer, name, origin)
-        return await self._signin.complete(who.user, (*who.amr, *passkey_amr(passkey)), origin)
+        assert who.first is not None, "a session needs no other"
+        amr = (*who.first.amr, *passkey_amr(passkey))
+        return await self._signin.complete(who.user, amr, origin, tenant_id=who.first.tenant_id)
 
     async def _store(self, who: Registrant, answer: Attestation, key: NewKey, name: str, origin: Origin) -> Passkey:
         now = self._clock.now()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import msgspec
 
 from identry.browser import BROWSER_PATH
-from identry.core.clock import Clock
 from identry.core.passkeys import RelyingParty, encoded
 from identry.flows.passkeys.service import FactorDemanded, LastWayIn, OwnPasskeys, UnknownPasskey
 from identry.web.call import Call
-from identry.web.freshness import SignInAgain, require_fresh
 from identry.web.operations import Guard, Operation
 from identry.web.passkeys import PasskeyView
+from identry.web.step_up import RECENT
 from identry.web.validation import line
-
-FRESH = timedelta(minutes=10)
-"""How long ago somebody may have signed in who removes a passkey."""
 
 
 class PasskeysView(msgspec.Struct, frozen=True):
@@ -39,7 +34,7 @@ class PasskeyRenameBody(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(max_length=80, extra={"check": line}, examples=["Ada’s laptop"])]
 
 
-def operations(own: OwnPasskeys, party: RelyingParty, clock: Clock) -> list[Operation]:
+def operations(own: OwnPasskeys, party: RelyingParty) -> list[Operation]:
     """The room's rows of the operation table."""
 
     async def listed(call: Call) -> PasskeysView:
@@ -51,7 +46,6 @@ def operations(own: OwnPasskeys, party: RelyingParty, clock: Clock) -> list[Oper
         return PasskeyView.of(await own.rename(call.path["id"], actor.user, actor.session_id, body.name, call.origin))
 
     async def remove(call: Call) -> bytes:
-        require_fresh(call, clock, FRESH)
         await own.remove(call.path["id"], call.actor.user, call.actor.session_id, call.origin)
         return b""
 
@@ -87,8 +81,9 @@ def operations(own: OwnPasskeys, party: RelyingParty, clock: Clock) -> list[Oper
             tag="Browser",
             surface="browser",
             guard=Guard.BROWSER,
+            fresh=RECENT,
             status=204,
-            errors=(UnknownPasskey, LastWayIn, FactorDemanded, SignInAgain),
+            errors=(UnknownPasskey, LastWayIn, FactorDemanded),
             description="Needs a sign-in that is at most ten minutes old. Every other session of the caller ends. The "
             "person is told by mail.",
         ),

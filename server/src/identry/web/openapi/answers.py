@@ -8,6 +8,7 @@ from typing import Any
 
 from identry.core.db import Unavailable
 from identry.core.limits import Limit, RateLimited
+from identry.web import step_up
 from identry.web.browser_guard import InvalidToken
 from identry.web.errors import InvalidRequest
 from identry.web.guards import InternalKeyRequired, SessionRevoked
@@ -84,8 +85,9 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield from (PayloadTooLarge, UnsupportedMediaType)
     if operation.guard in {Guard.TOKEN, Guard.BEARER}:
         yield from (MissingToken, SessionRevoked)
-    if operation.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN}:
+    if operation.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN, Guard.TICKET}:
         yield from (MissingToken, InvalidToken, SessionRevoked)
+    yield from step_up.implied(operation)
     if operation.guard is Guard.COOKIE:
         yield from (OriginNotAllowed, UnsupportedMediaType)
     if operation.guard is Guard.MACHINE:

@@ -54,6 +54,7 @@ _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.MACHINE: [{"internalKey": []}],
     Guard.BROWSER: [{"browser": []}],
     Guard.BROWSER_TOKEN: [{"browser": []}],
+    Guard.TICKET: [{"browser": []}, {}],
     Guard.COOKIE: [{"refreshCookie": []}],
 }
 
