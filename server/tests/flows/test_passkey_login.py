@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from authenticator import BE, BS, RP_ID, UP, UV, Device, KeyBrowser, b64, client_data, with_device
+from authenticator import BE, BS, RP_ID, UP, UV, Device, KeyBrowser, b64, client_data, raced, with_device
 from browser import assert_error, settle, tenant
 from harness import Harness, Person, Servers, running
 from letters import letters
@@ -172,12 +172,16 @@ async def test_an_unknown_passkey_answers_as_a_wrong_one(app: Harness) -> None:
 
 
 async def test_of_a_hundred_equal_requests_one_signs_in(app: Harness) -> None:
-    person, device = await added(app)
-    browser = KeyBrowser(app)
-    credential = device.signed(await browser.options("login"))
-    replies = await asyncio.gather(*(browser.post("/passkeys/login", {"credential": credential}) for _ in range(100)))
-    assert sorted(reply.status_code for reply in replies) == [200, *[401] * 99]
-    assert await sessions_of(app, person) == 2
+    async def begin() -> Any:
+        person, device = await added(app)
+        people.append(person)
+        browser = KeyBrowser(app)
+        credential = device.signed(await browser.options("login"))
+        return lambda: browser.post("/passkeys/login", {"credential": credential})
+
+    people: list[Person] = []
+    await raced(begin, won=200, lost={401})
+    assert await sessions_of(app, people[-1]) == 2
 
 
 async def test_a_challenge_is_used_up_by_a_wrong_answer_and_ends_after_five_minutes(app: Harness) -> None:
@@ -505,13 +509,18 @@ async def test_a_ticket_allows_five_tries(app: Harness) -> None:
 
 
 async def test_of_a_hundred_equal_second_steps_one_signs_in(app: Harness) -> None:
-    person, device = await demanding(app)
-    browser = KeyBrowser(app)
-    ticket = await ticket_of(browser, person)
-    body = {"session_token": ticket, "credential": device.signed(await browser.options("mfa", session_token=ticket))}
-    replies = await asyncio.gather(*(KeyBrowser(app).post("/passkeys/mfa", body) for _ in range(100)))
-    assert sorted(reply.status_code for reply in replies) == [200, *[401] * 99]
-    assert await sessions_of(app, person) == 2
+    async def begin() -> Any:
+        person, device = await demanding(app)
+        people.append(person)
+        browser = KeyBrowser(app)
+        ticket = await ticket_of(browser, person)
+        credential = device.signed(await browser.options("mfa", session_token=ticket))
+        body = {"session_token": ticket, "credential": credential}
+        return lambda: KeyBrowser(app).post("/passkeys/mfa", body)
+
+    people: list[Person] = []
+    await raced(begin, won=200, lost={401})
+    assert await sessions_of(app, people[-1]) == 2
 
 
 async def test_of_many_right_answers_to_one_ticket_one_signs_in(app: Harness) -> None:

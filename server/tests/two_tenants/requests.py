@@ -27,6 +27,7 @@ POOLS: dict[str, tuple[str, str]] = {
     "members": (OF_TENANT, "SELECT user_id FROM tenant_members WHERE tenant_id = $1"),
     "groups": (OF_TENANT, "SELECT id FROM groups WHERE tenant_id = $1"),
     "sessions": (OF_CALLER, "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"),
+    "passkeys": (OF_CALLER, "SELECT id FROM passkeys WHERE user_id = $1"),
 }
 """What the word before a path parameter stands for: things that `$1`, the tenant or the caller, owns."""
 

@@ -16,8 +16,9 @@ from harness import Harness, Person
 
 from identry import tenancy
 from identry.core.ids import uuid7
-from identry.records import groups, tenants
+from identry.records import groups, passkeys, tenants
 from identry.records.groups import Group
+from identry.records.passkeys import Passkey
 
 RIGHTS: dict[str, tuple[str, ...]] = {
     "ADMIN": ("*",),
@@ -187,6 +188,22 @@ class Side:
         address = f"{kind.lower()}-{secrets.token_hex(4)}@{mark}.example.com"
         person = await self.app.make_user(full_name=f"{kind} {mark}", email=address)
         now = self.app.clock.now()
+        for number in range(2):
+            key = Passkey(
+                uuid7(self.app.clock),
+                person.id,
+                uuid4().bytes,
+                b"",
+                0,
+                uuid4(),
+                [],
+                True,
+                True,
+                f"{number} {mark}",
+                now,
+                None,
+            )
+            assert await passkeys.insert(self.app.db, key)
         if also:  # the newest membership is the one that a session begins in
             before = now - timedelta(days=1)
             await tenants.put_member(self.app.db, also.id, person.id, is_active=True, now=before)
