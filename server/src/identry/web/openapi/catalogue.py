@@ -18,6 +18,7 @@ ADVICE = {
     "domain_not_verified": "Show `details.record`, and try again when it is in the DNS.",
     "domain_taken": "Say that another tenant has the domain. Whoever runs the platform can tell which.",
     "only_way_in": "Have the tenant's policy changed first, or set up another provider in place of this one.",
+    "provider_unavailable": "Show the message; the tenant's administrators can try the provider in its settings.",
     "too_many_domains": "Have a domain given up that is not needed.",
     "last_sign_in_method": "Offer to set a password or to link another identity first.",
     "reauthentication_required": "Let the person sign in again, then repeat the request; refreshing changes nothing.",
