@@ -19,6 +19,7 @@ ADVICE = {
     "directory_taken": "Say that another tenant has the directory. Whoever runs the platform can tell which.",
     "domain_not_verified": "Show `details.record`, and try again when it is in the DNS.",
     "domain_taken": "Say that another tenant has the domain. Whoever runs the platform can tell which.",
+    "provider_unavailable": "Show the message; the tenant's administrators can try the provider in its settings.",
     "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
     "email_exists": "Offer sign-in and password reset instead.",
     "expired": "Ask for a new link or invitation.",
