@@ -42,7 +42,7 @@ from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
 from identry.flows.register import routes as register
-from identry.flows.register.service import Register
+from identry.flows.register.service import Register, no_tenant
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
 from identry.flows.tenant_users import routes as tenant_users
@@ -138,6 +138,7 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         enabled=settings.public_registration_enabled,
         password_login=password_login,
         email_domains=settings.auth_allowed_email_domains,
+        tenant_of_domain=e.tenant_providers.mappings.tenant_of_domain if e.tenant_providers else no_tenant,
     )
     reset = PasswordReset(
         e.db,

@@ -12,13 +12,16 @@ from browser import assert_error, settle
 from federation import LEAVING, Federation, Window, guid, link, someone
 from services.entra import CLIENT_ID, CLIENT_SECRET, Account
 
+from identry.app.invitation_rooms import acceptance
 from identry.core.origin import SYSTEM
 from identry.federation.departure import Departures, Errand
 from identry.federation.microsoft import platform_app
 from identry.federation.provider import Provider, ProviderUnavailable
 from identry.federation.reach import Reach, Reaches
 from identry.federation.token_request import Proofs
+from identry.flows.accept_invitation.acceptance import InvitationGone
 from identry.flows.federated_login.arrivals import Arrivals
+from identry.flows.federated_login.invited import InvitedArrivals
 from identry.flows.federated_login.refusals import Refused
 from identry.flows.federated_login.service import FederatedLogin, Outcome, ProviderOff, Reply
 
@@ -40,6 +43,8 @@ class Own:
         """The flow, as the application makes it."""
         e = self.there.app.app.engines
         reach = Reach(e.providers, e.provider_keys)
+        arrivals = Arrivals(e.clock, e.audit, e.outbox, self.there.said, ())
+        invitations = acceptance(self.there.app.app.settings, e, InvitationGone)
         return FederatedLogin(
             e.db,
             e.clock,
@@ -48,7 +53,8 @@ class Own:
             self.there.said,
             Departures(e.db, e.clock, e.pending_logins),
             Proofs(e.clock, Reaches(reach, reach)),
-            Arrivals(e.clock, e.audit, e.outbox, self.there.said, ()),
+            arrivals,
+            InvitedArrivals(e.clock, arrivals, invitations),
         )
 
     async def leave(self, account: Account) -> tuple[Reply, str]:
