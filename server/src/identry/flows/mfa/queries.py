@@ -59,6 +59,21 @@ _SETTLE = f"""
     SELECT count(*) FROM consumed
 """  # noqa: S608 - constant column names
 
+# The same together with the code of an authenticator app: its step is accepted once, by compare-and-swap.
+_SETTLE_STEP = f"""
+    WITH accepted AS (
+        {factors.REFUND_FAILURE}, last_step = $17
+        WHERE user_id = $18 AND confirmed_at IS NOT NULL AND last_step < $17 RETURNING user_id
+    ), consumed AS (
+        UPDATE one_time_tokens SET consumed_at = $3 FROM accepted
+        WHERE {_OPEN} AND one_time_tokens.user_id = accepted.user_id RETURNING accepted.user_id
+    ), logged AS (
+        {audit_log.INSERT}
+        SELECT $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM consumed
+    )
+    SELECT count(*) FROM consumed
+"""  # noqa: S608 - constant column names
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -101,3 +116,13 @@ async def spend_try(
 async def settle(tx: Executor, ticket: Purpose, hashed: bytes, now: datetime, event: tuple[Any, ...]) -> bool:
     """Use the ticket up, give the account its try back, log `event`; False, and nothing is done, when it was used."""
     return bool(await tx.fetchval(_SETTLE, hashed, ticket, now, *event))
+
+
+async def settle_step(
+    db: Executor, ticket: Purpose, hashed: bytes, now: datetime, event: tuple[Any, ...], user_id: UUID, step: int
+) -> bool:
+    """`settle` and the acceptance of a code of `step`, in one statement; False when code or ticket was used before.
+
+    The code is used up first: a right code that comes with a used ticket is worth nothing any more.
+    """
+    return bool(await db.fetchval(_SETTLE_STEP, hashed, ticket, now, *event, step, user_id))

@@ -69,10 +69,17 @@ class _FirstFactor(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """A right code: which factor, and the write that uses it up (False: somebody else used it first)."""
+    """A right code.
+
+    Attributes:
+        factor: `totp` or `recovery_code`.
+        use: the write that uses it up; False: somebody else used it first.
+        step: of a code whose acceptance is all there is to write; None: there is more, `use` does it.
+    """
 
     factor: str
     use: Callable[[Executor], Awaitable[bool]]
+    step: int | None = None
 
 
 class VerifyMfa:
@@ -193,7 +200,7 @@ class VerifyMfa:
                 await factors.reseal(tx, factor, sealed, self._secrets.key_id)
             return True
 
-        return _Proof("totp", use)
+        return _Proof("totp", use, step if factor.key_id == self._secrets.key_id else None)
 
     async def _prove_recovery_code(self, factor: TotpFactor, code: str) -> _Proof | None:
         """One hash, whether or not there is a code that it could belong to."""
@@ -213,10 +220,12 @@ class VerifyMfa:
             target=factor.user_id,
             details={"factor": proof.factor},
         )
+        now = self._clock.now()
+        if proof.step is not None:
+            return await queries.settle_step(self._db, self._ticket, hashed, now, event, factor.user_id, proof.step)
         async with self._db.transaction() as tx:
-            if proof.factor != "totp":  # whose own write is to the factor's row
-                await factors.lock(tx, factor.user_id)
-            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, self._clock.now(), event)
+            await factors.lock(tx, factor.user_id)
+            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, now, event)
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
         annotate(sign_in="failed")
