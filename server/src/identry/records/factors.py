@@ -45,6 +45,16 @@ class TotpFactor:
 _COLUMNS = "user_id, secret_encrypted, key_id, created_at, confirmed_at, last_step, failures, failures_since"
 
 
+RESERVE_FAILURE = """
+        UPDATE totp_factors
+        SET failures = CASE WHEN failures_since > {window} THEN failures + 1 ELSE 1 END,
+            failures_since = CASE WHEN failures_since > {window} THEN failures_since ELSE {now} END
+        WHERE user_id = {user} AND confirmed_at IS NOT NULL
+          AND (failures < {most} OR failures_since IS NULL OR failures_since <= {window})
+"""
+REFUND_FAILURE = "UPDATE totp_factors SET failures = greatest(failures - 1, 0)"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredCode:
     """An unused recovery code."""
@@ -166,26 +176,13 @@ async def reseal(tx: Executor, factor: TotpFactor, secret_encrypted: bytes, key_
 
 async def reserve_failure(tx: Executor, user_id: UUID, now: datetime) -> bool:
     """Count a try as wrong before it is looked at, so that tries in parallel count too; False when none is left."""
-    row = await tx.fetchrow(
-        """
-        UPDATE totp_factors
-        SET failures = CASE WHEN failures_since > $3 THEN failures + 1 ELSE 1 END,
-            failures_since = CASE WHEN failures_since > $3 THEN failures_since ELSE $2 END
-        WHERE user_id = $1 AND confirmed_at IS NOT NULL
-          AND (failures < $4 OR failures_since IS NULL OR failures_since <= $3)
-        RETURNING failures
-        """,
-        user_id,
-        now,
-        now - FAILURE_WINDOW,
-        FAILURES,
-    )
-    return row is not None
+    sql = RESERVE_FAILURE.format(user="$1", now="$2", window="$3", most="$4") + " RETURNING failures"
+    return await tx.fetchrow(sql, user_id, now, now - FAILURE_WINDOW, FAILURES) is not None
 
 
 async def refund_failure(tx: Executor, user_id: UUID) -> None:
     """The try that was counted was right."""
-    await tx.execute("UPDATE totp_factors SET failures = greatest(failures - 1, 0) WHERE user_id = $1", user_id)
+    await tx.execute(f"{REFUND_FAILURE} WHERE user_id = $1", user_id)
 
 
 async def replace_codes(tx: Executor, user_id: UUID, code_hashes: dict[int, str], clock: Clock) -> None:

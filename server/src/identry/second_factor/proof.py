@@ -61,10 +61,12 @@ class Proof:
     Attributes:
         factor: `totp` or `recovery_code`.
         use: the write that uses it up; False when somebody else used it first.
+        step: of a code whose acceptance is all there is to write; None: there is more, `use` does it.
     """
 
     factor: str
     use: Callable[[Executor], Awaitable[bool]]
+    step: int | None = None
 
 
 class SecondFactors:
@@ -150,7 +152,7 @@ class SecondFactors:
                 await factors.reseal(tx, factor, sealed, self._secrets.key_id)
             return True
 
-        return Proof("totp", use)
+        return Proof("totp", use, step if factor.key_id == self._secrets.key_id else None)
 
     async def _prove_recovery_code(self, user: User, factor: TotpFactor, code: str) -> Proof | None:
         """One hash, whether or not there is a code that it could belong to. Its use is mailed."""

@@ -13,7 +13,8 @@ from identry.core.db import Database
 from identry.core.limits import MFA_VERIFY, Limit, Limiter
 from identry.core.origin import Origin
 from identry.core.secrets import token_hash
-from identry.records import factors, one_time_tokens, users
+from identry.flows.mfa import queries
+from identry.records import factors
 from identry.records.audit import Audit
 from identry.records.factors import TotpFactor
 from identry.records.one_time_tokens import Purpose
@@ -74,15 +75,13 @@ class VerifyMfa:
 
     async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, FirstFactor]:
         """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
-        ticket = await one_time_tokens.peek(self._db, self._ticket, hashed, self._clock.now())
-        if ticket is None:
+        found = await queries.waiting(self._db, self._ticket, hashed, self._clock.now())
+        if found is None:
             await self._refuse(None, "invalid ticket", origin)
             raise StaleTicket
-        first = msgspec.json.decode(ticket.data, type=FirstFactor)
-        user = await users.find(self._db, ticket.user_id)
-        factor = await factors.find(self._db, ticket.user_id)
-        usable = user is not None and user.token_version == first.token_version
-        if user is None or factor is None or factor.confirmed_at is None or not usable:
+        user, factor = found.user, found.factor
+        first = msgspec.json.decode(found.data, type=FirstFactor)
+        if factor is None or factor.confirmed_at is None or user.token_version != first.token_version:
             await self._refuse(user, "account changed during sign-in", origin)
             raise StaleTicket
         return user, factor, first
@@ -90,20 +89,18 @@ class VerifyMfa:
     async def _spend_try(self, hashed: bytes, factor: TotpFactor, origin: Origin) -> None:
         """One of the ticket's five tries and one of the account's ten; committed before the code is looked at."""
         now = self._clock.now()
-        async with self._db.transaction() as tx:
-            admitted = await factors.reserve_failure(tx, factor.user_id, now)
-            spent = admitted and await one_time_tokens.spend_attempt(tx, self._ticket, hashed, now) is not None
-            if not spent:
-                reason = "too many tries for this ticket" if admitted else "too many wrong codes for this account"
-                await self._audit.record(
-                    tx,
-                    "auth.mfa.failed",
-                    origin,
-                    actor="anonymous",
-                    target=factor.user_id,
-                    success=False,
-                    details={"reason": reason},
-                )
+        refused = self._audit.row(
+            "auth.mfa.failed",
+            origin,
+            actor="anonymous",
+            target=factor.user_id,
+            success=False,
+            details={"reason": "too many tries for this ticket"},
+        )
+        locked_out = '{"reason":"too many wrong codes for this account"}'
+        admitted, spent = await queries.spend_try(
+            self._db, self._ticket, hashed, factor.user_id, now, refused, locked_out
+        )
         if not admitted:
             annotate(sign_in="rate_limited")
             raise locked(factor, now)
@@ -113,22 +110,19 @@ class VerifyMfa:
 
     async def _use(self, proof: Proof, hashed: bytes, factor: TotpFactor, origin: Origin) -> bool:
         """Use up code and ticket; the code first, so that a repeated code leaves the ticket its other tries."""
+        event = self._audit.row(
+            "auth.mfa.succeeded",
+            origin,
+            actor=factor.user_id,
+            target=factor.user_id,
+            details={"factor": proof.factor},
+        )
+        now = self._clock.now()
+        if proof.step is not None:
+            return await queries.settle_step(self._db, self._ticket, hashed, now, event, factor.user_id, proof.step)
         async with self._db.transaction() as tx:
             await factors.lock(tx, factor.user_id)
-            if not await proof.use(tx):
-                return False
-            if await one_time_tokens.consume(tx, self._ticket, hashed, self._clock.now()) is None:
-                return False
-            await factors.refund_failure(tx, factor.user_id)
-            await self._audit.record(
-                tx,
-                "auth.mfa.succeeded",
-                origin,
-                actor=factor.user_id,
-                target=factor.user_id,
-                details={"factor": proof.factor},
-            )
-        return True
+            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, now, event)
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
         annotate(sign_in="failed")
