@@ -27,7 +27,8 @@ class AccountInactive(Forbidden):
     message = "this account is deactivated"
 
 
-`3: deployment or tenant ask for single sign-on; neither passwords nor passkeys sign anybody in."""
+class PasswordLoginDisabled(Forbidden):
+    """403: deployment or tenant ask for single sign-on; neither passwords nor passkeys sign anybody in."""
 
     code = "password_login_disabled"
     message = "password sign-in is disabled; use single sign-on"
