@@ -38,10 +38,11 @@ SIGNING_PEM = (
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the real engines of this run listen."""
+    """Where the real engines of this run listen; `name_server` keeps every test out of the Internet's DNS."""
 
     postgres_url: str
     redis_url: str
+    name_server: str = ""
 
 
 class _Server(uvicorn.Server):
@@ -215,7 +216,8 @@ async def running(
 
     `port` is where, if it has to be known before; `front` puts something of the test's own before the application.
     """
-    environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
+    engines = {"DATABASE_URL": servers.postgres_url, "DNS_SERVERS": servers.name_server}
+    environment = {**BASE_ENV, **engines, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
     clock = MovableClock()

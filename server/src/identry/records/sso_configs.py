@@ -134,6 +134,14 @@ async def usable(db: Executor, tenant_id: UUID) -> Usable | None:
     return _usable(await db.fetchrow(_USABLE + " c.tenant_id = $1", tenant_id))
 
 
+async def is_enabled(db: Executor, tenant_id: UUID) -> bool:
+    """Whether a tenant's people have a provider of its own to sign in with."""
+    enabled: bool = await db.fetchval(
+        "SELECT EXISTS (SELECT FROM tenant_oidc_config WHERE tenant_id = $1 AND enabled)", tenant_id
+    )
+    return enabled
+
+
 async def usable_by_slug(db: Executor, slug: str) -> Usable | None:
     """As `usable`, for the tenant with this short name."""
     return _usable(await db.fetchrow(_USABLE + " t.slug = $1", slug))

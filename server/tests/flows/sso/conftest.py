@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from harness import Harness, Servers, running
-from services.name_server import NameServer
 from services.openid_provider import OpenIdProvider
 from single_sign_on import Acme, SsoWindow
 from tenants import Tenant, TenantHeader
@@ -15,18 +14,10 @@ LOCAL = {"OIDC_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8"}
 
 
 @pytest.fixture(scope="module")
-async def names() -> AsyncIterator[NameServer]:
-    """A name server."""
-    server = await NameServer().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-async def settings_app(servers: Servers, names: NameServer) -> AsyncIterator[Harness]:
+async def settings_app(servers: Servers) -> AsyncIterator[Harness]:
     """The application in which the tenant comes from a header: for the rooms of settings."""
     guard = TenantHeader()
-    async with running(servers, browser=guard, DNS_SERVERS=names.address, **LOCAL) as harness:
+    async with running(servers, browser=guard, **LOCAL) as harness:
         guard.app = harness
         yield harness
 
@@ -54,9 +45,9 @@ def provider(provider_process: OpenIdProvider) -> Iterator[OpenIdProvider]:
 
 
 @pytest.fixture(scope="module")
-async def sso_app(servers: Servers, names: NameServer) -> AsyncIterator[Harness]:
+async def sso_app(servers: Servers) -> AsyncIterator[Harness]:
     """The application, complete: with its own guard, and providers on this machine."""
-    async with running(servers, DNS_SERVERS=names.address, **LOCAL) as harness:
+    async with running(servers, **LOCAL) as harness:
         yield harness
 
 

@@ -63,6 +63,6 @@ async def test_without_a_provider_there_is_nothing_to_link(acme: Acme, sso_app: 
     at_home = SsoWindow(acme)
     await at_home.password(await member(acme))
     await acme.configure(issuer="http://127.0.0.1:1", client_secret="x")
-    assert_error(await at_home.post("/identities/sso/link"), 503, "service_unavailable")
+    assert_error(await at_home.post("/identities/sso/link"), 409, "provider_unavailable")
     await acme.configure(enabled=False)
     assert_error(await at_home.post("/identities/sso/link"), 404, "not_found")

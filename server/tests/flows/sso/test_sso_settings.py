@@ -209,7 +209,11 @@ async def test_of_tenants_that_name_a_directory_at_once_one_gets_it(tenant: Tena
 
 async def test_it_is_taken_away_and_then_it_is_not_there(tenant: Tenant) -> None:
     assert await tenant.code("DELETE", "/settings/sso") == (404, "not_found")
+    assert not await sso_configs.is_enabled(tenant.app.db, tenant.id)
     await tenant.ask("PUT", "/settings/sso", OIDC)
+    assert await sso_configs.is_enabled(tenant.app.db, tenant.id)
+    await tenant.ask("PUT", "/settings/sso", {**OIDC, "enabled": False})
+    assert not await sso_configs.is_enabled(tenant.app.db, tenant.id)
     assert await tenant.ask("DELETE", "/settings/sso") == (204, None)
     assert await tenant.code("GET", "/settings/sso") == (404, "not_found")
 

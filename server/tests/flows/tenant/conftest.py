@@ -6,18 +6,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 from harness import Harness, Servers, running
-from services.name_server import NameServer
 from tenants import Tenant, TenantHeader
 
 
 @pytest.fixture(scope="module")
 async def tenant_app(servers: Servers) -> AsyncIterator[Harness]:
     """The application."""
-    guard, names = TenantHeader(), await NameServer().start()
-    async with running(servers, browser=guard, DNS_SERVERS=names.address) as harness:
+    guard = TenantHeader()
+    async with running(servers, browser=guard) as harness:
         guard.app = harness
         yield harness
-    names.stop()
 
 
 @pytest.fixture

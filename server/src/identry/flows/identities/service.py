@@ -16,7 +16,7 @@ from identry.records.audit import Audit
 from identry.records.identities import Identity
 from identry.records.users import User
 from identry.web.call import Actor
-from identry_kit.apierror import Conflict, Forbidden, NotFound, ServiceUnavailable
+from identry_kit.apierror import Conflict, Forbidden, NotFound
 
 _SPOKEN = {"entra": "Microsoft", "oidc": "Single sign-on"}
 
@@ -34,13 +34,11 @@ class ProviderUnknown(NotFound):
     message = "this way to sign in is not offered"
 
 
-class ProviderSilent(ServiceUnavailable):
-    """503: what has to be known of the provider cannot be had now."""
+class ProviderSilent(Conflict):
+    """409: what has to be known of the tenant's provider cannot be had now. It is theirs: no outage of ours."""
 
-    message = "the identity provider cannot be reached"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "15"})
+    code = "provider_unavailable"
+    message = "the identity provider cannot be reached; the test of its settings says why"
 
 
 class UnknownIdentity(NotFound):
