@@ -216,12 +216,8 @@ async def running(
 
     `port` is where, if it has to be known before; `front` puts something of the test's own before the application.
     """
-    environment = {
-        **BASE_ENV,
-        "DATABASE_URL": servers.postgres_url,
-        "DNS_SERVERS": servers.name_server,
-        **env,
-    }
+    engines = {"DATABASE_URL": servers.postgres_url, "DNS_SERVERS": servers.name_server}
+    environment = {**BASE_ENV, **engines, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
     clock = MovableClock()

@@ -26,12 +26,14 @@ POOLS: dict[str, tuple[str, str]] = {
     "users": (OF_TENANT, "SELECT user_id FROM tenant_members WHERE tenant_id = $1"),
     "members": (OF_TENANT, "SELECT user_id FROM tenant_members WHERE tenant_id = $1"),
     "groups": (OF_TENANT, "SELECT id FROM groups WHERE tenant_id = $1"),
+    "domains": (OF_TENANT, "SELECT domain FROM tenant_domains WHERE tenant_id = $1"),
+    "sso": (OF_TENANT, "SELECT slug FROM tenants WHERE id = $1"),
     "sessions": (OF_CALLER, "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"),
     "passkeys": (OF_CALLER, "SELECT id FROM passkeys WHERE user_id = $1"),
 }
 """What the word before a path parameter stands for: things that `$1`, the tenant or the caller, owns."""
 
-TARGETS = {"user_id": "users", "group_ids": "groups"}
+TARGETS = {"user_id": "users", "default_group_ids": "groups", "group_ids": "groups"}
 """Fields that name such things."""
 
 FIELDS: dict[str, Callable[[Maker], Any]] = {
@@ -42,6 +44,9 @@ FIELDS: dict[str, Callable[[Maker], Any]] = {
     "token": lambda m: m.secret(),
     "session_token": lambda m: m.secret(),
     "invitation_token": lambda m: m.secret(),
+    "domain": lambda m: f"n{m.rng.getrandbits(60):x}.com",
+    "issuer": lambda _: "https://127.0.0.1:9",
+    "directory_tenant_id": lambda _: None,
     "totp_code": lambda m: f"{m.rng.randrange(10**6):06}",
     "recovery_code": lambda _: "7q2mk-9x4pa",
     "full_name": lambda m: m.name(),
@@ -149,10 +154,10 @@ class Maker:
                 count = self.rng.randint(0, 2) if several else 1
                 chosen = [await self._target(TARGETS[name]) for _ in range(count)]
                 made[name] = chosen if several else chosen[0]
-            elif UUID.__name__ in str(types[row.name]):
-                raise NoRequest(f"{operation.method} {operation.path}: whose is `{name}`? Give TARGETS a row")
             elif name in FIELDS:
                 made[name] = FIELDS[name](self)
+            elif UUID.__name__ in str(types[row.name]):
+                raise NoRequest(f"{operation.method} {operation.path}: whose is `{name}`? Give TARGETS a row")
             elif types[row.name] in (bool, bool | None, bool | msgspec.UnsetType):
                 made[name] = self.rng.random() < 0.5
             elif name in operation.example:

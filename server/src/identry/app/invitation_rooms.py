@@ -9,13 +9,13 @@ from identry.flows.tenant_invitations import routes as tenant_invitations
 from identry.flows.tenant_invitations.service import Policy, TenantInvitations
 from identry.flows.tenant_settings import routes as tenant_settings
 from identry.flows.tenant_settings.service import AuthSettings, TenantSettings
+from identry.records import sso_configs
 from identry.settings import Settings
 from identry.signin import SignIn
-from identry.tenancy import no_own_sign_in
 from identry.web.operations import Operation
 from identry_kit.apierror import APIError
 
-OWN_SIGN_IN = no_own_sign_in
+OWN_SIGN_IN = sso_configs.is_enabled
 """Knows whether a tenant has a sign-in of its own."""
 
 
