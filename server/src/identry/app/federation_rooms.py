@@ -39,7 +39,14 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
         providers,
         Departures(e.db, e.clock, e.pending_logins),
         Proofs(e.clock, reaches),
-        Arrivals(e.clock, e.audit, e.outbox, mappings, settings.auth_allowed_email_domains),
+        Arrivals(
+            e.clock,
+            e.audit,
+            e.outbox,
+            mappings,
+            settings.auth_allowed_email_domains,
+            password_login=settings.auth_policy == "standard",
+        ),
     )
     redirects = _redirects(settings)
     own = OwnIdentities(
