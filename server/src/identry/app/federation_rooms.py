@@ -40,7 +40,14 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
     providers = EveryProvider(platform, tenants.providers if tenants else None)
     mappings = tenants.mappings if tenants else NoMappings()
     reaches = Reaches(Reach(e.providers, e.provider_keys), tenants.reach if tenants else None)
-    arrivals = Arrivals(e.clock, e.audit, e.outbox, mappings, settings.auth_allowed_email_domains)
+    arrivals = Arrivals(
+        e.clock,
+        e.audit,
+        e.outbox,
+        mappings,
+        settings.auth_allowed_email_domains,
+        password_login=settings.auth_policy == "standard",
+    )
     login = FederatedLogin(
         e.db,
         e.clock,

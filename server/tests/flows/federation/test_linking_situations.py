@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -116,6 +117,35 @@ async def test_an_account_whose_address_nobody_proved_is_not_taken_over(there: F
     """Pre-hijacking: whoever registered the address first still has a password to it."""
     tid, person = await verified_person(there, email_verified=False)
     assert await refused(there, person, tid) == "address never proven here"
+
+
+@pytest.mark.parametrize(
+    ("fields", "linked"),
+    [
+        ({"password_hash": None}, True),
+        ({"password_hash": None, "last_login_at": datetime(2026, 1, 1, tzinfo=UTC)}, False),
+        ({}, False),
+    ],
+    ids=["nobody was in it", "somebody was in it", "somebody has a password"],
+)
+async def test_an_account_that_staff_made_waits_for_its_owner(
+    fields: dict[str, Any], linked: bool, there: Federation, window: Window
+) -> None:
+    tid, person = await verified_person(there, email_verified=False, **fields)
+    if not linked:
+        assert await refused(there, person, tid) == "address never proven here"
+        return
+    assert (await window.sign_in(someone(tid, person.email)))["user"]["id"] == str(person.id)
+    assert await there.app.db.fetchval("SELECT email_verified FROM users WHERE id = $1", person.id) is True
+
+
+async def test_where_passwords_open_nothing_an_unused_one_goes_with_the_first_sign_in(servers: Servers) -> None:
+    restricted = {"AUTH_ALLOWED_EMAIL_DOMAINS": "*.example.com,example.com", "AUTH_POLICY": "restricted"}
+    async with federation(servers, **restricted) as strict:
+        tid, person = await verified_person(strict, email_verified=False)
+        assert (await Window(strict).sign_in(someone(tid, person.email)))["user"]["auth_methods"] == ["microsoft"]
+        row = await strict.app.db.fetchrow("SELECT password_hash, token_version FROM users WHERE id = $1", person.id)
+        assert tuple(row) == (None, 2)
 
 
 async def test_an_address_that_was_given_to_a_successor_is_not_the_predecessors_account(there: Federation) -> None:

@@ -59,16 +59,25 @@ class Arrivals:
 
     Args:
         platform_domains: `AUTH_ALLOWED_EMAIL_DOMAINS`.
+        password_login: False under `AUTH_POLICY=restricted`: no password opens anything then.
     """
 
     def __init__(
-        self, clock: Clock, audit: Audit, outbox: Outbox, mappings: Mappings, platform_domains: tuple[str, ...]
+        self,
+        clock: Clock,
+        audit: Audit,
+        outbox: Outbox,
+        mappings: Mappings,
+        platform_domains: tuple[str, ...],
+        *,
+        password_login: bool = True,
     ) -> None:
         self._clock = clock
         self._audit = audit
         self._outbox = outbox
         self._mappings = mappings
         self._domains = platform_domains
+        self._password_login = password_login
 
     async def standing(self, provider: Provider, identity: ProvenIdentity) -> Proven:
         """What tenants say of the identity's directory and domain; a tenant's own provider speaks for that tenant."""
@@ -172,6 +181,10 @@ class Arrivals:
             await self._join(tx, user, tenant, proven.admission, origin)
         elif member is None or not member.is_active:
             raise Refused("account_inactive", "no member of the tenant", user.id)
+        if not user.email_verified:
+            # A password that somebody was given opens nothing now, and shall not when the policy changes.
+            changes = {"email_verified": True, "password_hash": None}
+            user = await users.update(tx, user.id, changes, now=self._clock.now(), bump=True)
         identity_id = await self.attach(tx, proven, user, "verified domain", origin)
         return Admitted(user, identity_id, tenant.id)
 
@@ -184,7 +197,7 @@ class Arrivals:
             return "domain not verified by the tenant"
         if identity.kind == "oidc" and not identity.email_vouched:
             return "address not verified by the provider"
-        if not user.email_verified:
+        if not user.email_verified and not self._untouched(user):
             return "address never proven here"  # whoever registered it first may be somebody else
         if user.global_role != GlobalRole.NONE:
             return "platform staff"
@@ -192,6 +205,10 @@ class Arrivals:
         if any((i.issuer, i.directory_id) == (identity.key.issuer, identity.key.directory_id) for i in own):
             return "account has another identity of this directory"  # the address was given to somebody else
         return ""
+
+    def _untouched(self, user: User) -> bool:
+        """Whether nobody was ever in the account and nobody holds a way into it: staff or an import made it."""
+        return user.last_login_at is None and (user.password_hash is None or not self._password_login)
 
     async def _provision(self, tx: Executor, proven: Proven, email: str, origin: Origin) -> Admitted:
         admission = proven.admission

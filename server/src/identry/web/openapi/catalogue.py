@@ -53,7 +53,6 @@ ADVICE = {
     "password_login_disabled": "Offer single sign-on instead.",
     "payload_too_large": "A bug in the caller: bodies are limited to 1 MiB.",
     "pending_approval": "Tell the person that staff still have to approve the account.",
-    "provider_unavailable": "Show the message; the tenant's administrators can try the provider in its settings.",
     "rate_limited": "Wait for `Retry-After` seconds, then try once.",
     "reauthentication_required": "Let the person sign in again, then repeat the request; refreshing changes nothing.",
     "registration_disabled": "Hide the form: accounts come from staff or by invitation here.",
