@@ -155,8 +155,4 @@ class Replies:
 
 
 def _methods(profile: Profile) -> list[str]:
-    sso = profile.auth_provider if profile.auth_provider in {"microsoft", "google"} else "oidc"
-    return [
-        *(["password"] if profile.has_password else []),
-        *([sso] if profile.auth_provider not in {"password", "other"} else []),
-    ]
+    return [*(["password"] if profile.has_password else []), *profile.elsewhere]

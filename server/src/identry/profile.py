@@ -17,7 +17,7 @@ from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
-from identry.records import groups, sessions
+from identry.records import groups, identities, sessions
 
 log = structlog.get_logger("identry.profile")
 
@@ -30,7 +30,7 @@ class Profile:
     email: str
     full_name: str
     has_password: bool
-    auth_provider: str
+    elsewhere: list[str]
     mfa_enabled: bool
     last_login_at: datetime | None
     tenant_id: UUID
@@ -43,8 +43,8 @@ class Profile:
 
 
 _OF_SESSION = f"""
-    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, u.auth_provider, u.mfa_enabled, u.last_login_at,
-           t.id AS tenant_id, t.name, t.mfa_required,
+    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled,
+           u.last_login_at, t.id AS tenant_id, t.name, t.mfa_required,
            plan.plan, plan.version, held.ids, held.names, held.permissions, owned.id, owned.name, owned.permissions,
            {sessions.ENDED} AS ended, tm.is_active AND t.is_active AS seated
     FROM {sessions.OF_USER}

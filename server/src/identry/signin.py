@@ -160,6 +160,20 @@ class Surface:
     seated: bool = False
 
 
+class FirstFactor(msgspec.Struct, rename="camel", frozen=True):
+    """What a ticket for the second step says of the first.
+
+    Attributes:
+        amr: how the user proved who they are.
+        token_version: of the user at that moment; under another one the ticket is worth nothing.
+        tenant_id: the tenant that the session is for; None: the newest that is open.
+    """
+
+    amr: tuple[str, ...]
+    token_version: int
+    tenant_id: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Demands:
     """What the deployment asks of every sign-in; a tenant may ask for more, never for less.
@@ -185,13 +199,16 @@ class SignIn:
         self._surface = surface
         self._demands = demands
 
-    async def complete(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
+    async def complete(
+        self, user: User, amr: tuple[str, ...], origin: Origin, *, tenant_id: UUID | None = None
+    ) -> SignedIn:
         """Gates and policy, then either a ticket for the second factor or a session with its tokens.
 
         Args:
             user: whose identity was proven, as read before the proof.
             amr: how (RFC 8176): `("pwd",)`, `("pwd", "otp", "mfa")` …
             origin: the request.
+            tenant_id: the tenant that the session is for, on a surface where it has one; None: the newest that is open.
 
         Raises:
             RegistrationRejected, PendingApproval, AccountInactive, TenantInactive: a gate is closed (audited).
@@ -202,19 +219,21 @@ class SignIn:
         """
         await self.admit(user, origin)
         places = await seats.of_user(self._db, user.id)
+        if self._surface.seated:
+            places = [place for place in places if tenant_id in {None, place.tenant_id}][:1]
         seat = await self._seat(user, places, origin)
         # A session of a tenant obeys that tenant; one of the platform reaches all of the user's, so it obeys them all.
-        obeyed = [place for place in (places[:1] if self._surface.seated else places) if place.open]
+        obeyed = [place for place in places if place.open]
         if "pwd" in amr and not self._password_may(obeyed):
             await self._audit_blocked(user, PasswordLoginDisabled.code, origin)
             raise PasswordLoginDisabled
         if "mfa" not in amr:
             if user.mfa_enabled:
                 annotate(sign_in="mfa_required")
-                raise await self._challenge(user, amr, origin)
+                raise await self._challenge(user, amr, origin, tenant_id)
             if self._demands.mfa or any(place.mfa_required for place in obeyed):
                 annotate(sign_in="mfa_setup_required")
-                raise await self._demand_setup(user, amr, origin)
+                raise await self._demand_setup(user, amr, origin, tenant_id)
         return await self._open_session(user, amr, seat, origin)
 
     async def _seat(self, user: User, places: list[Place], origin: Origin) -> Seat | None:
@@ -253,19 +272,23 @@ class SignIn:
             details={"reason": reason},
         )
 
-    async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaRequired:
-        ticket = await self._issue(self._surface.ticket, user, amr, "auth.mfa.challenged", origin)
+    async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin, tenant_id: UUID | None) -> MfaRequired:
+        first = FirstFactor(amr, user.token_version, tenant_id)
+        ticket = await self._issue(self._surface.ticket, user, first, "auth.mfa.challenged", origin)
         return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
 
-    async def _demand_setup(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaSetupRequired:
+    async def _demand_setup(
+        self, user: User, amr: tuple[str, ...], origin: Origin, tenant_id: UUID | None
+    ) -> MfaSetupRequired:
         """On the browser surface with a ticket that opens the set-up and nothing else; elsewhere it is a plain no."""
         if not self._surface.seated:
             await self._audit_blocked(user, MfaSetupRequired.code, origin)
             return MfaSetupRequired()
-        ticket = await self._issue(Purpose.MFA_SETUP, user, amr, "auth.mfa.setup_demanded", origin)
+        first = FirstFactor(amr, user.token_version, tenant_id)
+        ticket = await self._issue(Purpose.MFA_SETUP, user, first, "auth.mfa.setup_demanded", origin)
         return MfaSetupRequired(details={"sessionToken": ticket})
 
-    async def _issue(self, purpose: Purpose, user: User, amr: tuple[str, ...], event: str, origin: Origin) -> str:
+    async def _issue(self, purpose: Purpose, user: User, first: FirstFactor, event: str, origin: Origin) -> str:
         ticket, now = new_token(), self._clock.now()
         async with self._db.transaction() as tx:
             await one_time_tokens.issue(
@@ -276,7 +299,7 @@ class SignIn:
                 now=now,
                 expires_at=now + MFA_TICKET_TTL,
                 attempts=MFA_TICKET_ATTEMPTS,
-                data=msgspec.json.encode({"amr": amr, "tokenVersion": user.token_version}).decode(),
+                data=msgspec.json.encode(first).decode(),
             )
             await self._audit.record(tx, event, origin, actor=user.id, target=user.id)
         return ticket

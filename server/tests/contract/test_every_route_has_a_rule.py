@@ -19,6 +19,11 @@ GUARD_ALONE = {
     ("GET", "/api/v1/auth/sessions"): "shows the caller's own sessions",
     ("DELETE", "/api/v1/auth/sessions/{id:uuid}"): "ends a session of the caller's own",
     ("POST", "/api/v1/auth/password/change"): "changes the caller's own password, on proof of the current one",
+    ("GET", "/api/v1/auth/identities"): "shows the caller's own identities",
+    ("POST", "/api/v1/auth/identities/microsoft/link"): "links to the caller's own account, on proof of both",
+    ("POST", "/api/v1/auth/identities/sso/link"): "links to the caller's own account, on proof of both",
+    ("DELETE", "/api/v1/auth/identities/{id:uuid}"): "removes an identity of the caller's own",
+    ("POST", "/api/v1/auth/exchange"): "the code and the cookie are the caller's sign-in",
     ("POST", "/api/v1/auth/refresh"): "the cookie is the caller's session",
     ("POST", "/api/v1/auth/logout"): "ends the session of the caller's own cookie or token",
 }

@@ -17,6 +17,7 @@ from identry.core.address import TrustedProxies
 from identry.core.clock import Clock, SystemClock
 from identry.core.janitor import Janitor
 from identry.core.turns import Unavailable
+from identry.federation.reach import TenantProviders
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
 from identry.web.browser_guard import BrowserBearer
@@ -51,11 +52,18 @@ class Application:
 
     Args:
         browser: instead of the guard of the browser surface, for tests.
+        tenants: instead of what tenants configured for sign-in, for tests.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, browser: GuardCheck | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        browser: GuardCheck | None = None,
+        tenants: TenantProviders | None = None,
+    ) -> None:
         self.settings = settings
-        self.engines = e = make_engines(settings, clock or SystemClock())
+        self.engines = e = make_engines(settings, clock or SystemClock(), tenants)
         self._draining = False
         self._figures = Metrics(
             e.clock, e.requests, e.db, e.kv, e.marks, e.passwords, e.outbox, e.sender, e.ring, __version__
@@ -126,6 +134,10 @@ class Application:
         stack.push_async_callback(e.kv.close)
         if e.core is not None:
             stack.push_async_callback(e.core.close)
+        if e.browser is not None:
+            stack.push_async_callback(e.browser.sso.close)
+        stack.push_async_callback(e.providers.close)
+        stack.push_async_callback(e.provider_keys.close)
         await e.marks.start()
         if e.finance is not None:
             stack.push_async_callback(e.finance.close)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
+from identry.app.federation_rooms import federation_rooms
+from identry.app.sso_rooms import login_url, sso_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.flows.accept_invitation import routes as accept_invitation
@@ -116,7 +118,13 @@ def browser_rooms(
         signin,
         password_login=password_login,
     )
-    ways = CheckMethod(e.limiter, password_login=password_login, microsoft=settings.microsoft_login)
+    ways = CheckMethod(
+        e.db,
+        e.limiter,
+        password_login=password_login,
+        microsoft=settings.microsoft_login,
+        login_url=lambda slug: login_url(settings, slug),
+    )
     return [
         *login.operations(password, replies),
         *mfa.operations(second_factor, replies),
@@ -132,4 +140,6 @@ def browser_rooms(
         *password_reset.operations(reset),
         *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
         *check_method.operations(ways),
+        *sso_rooms(settings, e, b.sso),
+        *federation_rooms(settings, e, signin, replies),
     ]

@@ -60,10 +60,18 @@ BROWSER_LOGIN = Limit("browser-login", 10, MINUTE)
 """Per client address (contracts/browser-api.md §5)."""
 BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
 """Per client address; a ticket allows five codes besides."""
+FEDERATED_LOGIN = Limit("federated-login", 30, MINUTE)
+"""Sign-ins begun at an identity provider, per client address (contracts/browser-api.md §5)."""
+EXCHANGE = Limit("exchange", 30, MINUTE)
+"""Exchange codes tried, per client address; each has 256 random bits."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
 """Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
+SSO_TRIAL = Limit("sso-trial", 10, MINUTE)
+"""Per tenant: each try asks a server that the tenant chose."""
+DOMAIN_PROOF = Limit("domain-proof", 10, MINUTE)
+"""Per tenant: each try asks the DNS."""
 
 
 class RateLimited(TooManyRequests):

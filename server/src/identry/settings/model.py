@@ -228,6 +228,26 @@ class Settings:
         "", v.line, "Entra ID: client id. With the secret and both addresses above, Microsoft sign-in is on."
     )
     ms_client_secret: v.Secret = _browser("", v.secret, "Entra ID: client secret.", secret=True)
+    ms_authority_url: str = _browser(
+        "https://login.microsoftonline.com",
+        v.url("https", "http"),
+        "Entra ID: the cloud's sign-in address, for sovereign clouds; issuers are `{MS_AUTHORITY_URL}/{tid}/v2.0`.",
+    )
+
+    oidc_allowed_private_networks: tuple[v.Network, ...] = _browser(
+        "",
+        v.networks,
+        "Networks in which identity providers of tenants may live besides the public Internet, comma-separated: "
+        "`10.20.0.0/16`. Whoever edits a tenant's single sign-on can have this server connect to every port there. In "
+        "development `http:` is accepted for those on the loopback interface.",
+    )
+    dns_servers: tuple[str, ...] = _browser(
+        "",
+        v.name_servers,
+        "Name servers that are asked whether a tenant owns an e-mail domain, comma-separated: `192.0.2.53`, "
+        "`[2001:db8::53]:53`.",
+        shown_default="those of the system",
+    )
 
     argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
     argon2_memory: int = _passwords("65536", v.number(8, 4_194_304), "Argon2id memory in KiB.")

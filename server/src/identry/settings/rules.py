@@ -7,12 +7,14 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from identry.settings.loading import Problem, SettingsError, load
 from identry.settings.model import Settings
 from identry.settings.values import Secret
 
 LOCAL_DATABASE = "postgresql://postgres:postgres@localhost:5432/auth"
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _KNOWN_HASH = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$|\$2[aby]\$\d\d\$")
 
 
@@ -187,6 +189,10 @@ def _browser_in_clear(s: Settings) -> Iterator[Problem]:
     for name, address in (("API_PUBLIC_URL", s.api_public_url), ("APP_BASE_URL", s.app_base_url)):
         if address.startswith("http:"):
             yield Problem(name, "is not https", "cookies and tokens would travel in clear: give its https address")
+    if s.ms_authority_url.startswith("http:") and urlsplit(s.ms_authority_url).hostname not in _THIS_MACHINE:
+        yield Problem(
+            "MS_AUTHORITY_URL", "is not https", "our secret and people's codes would travel in clear: use https"
+        )
     for origin in s.allow_origins:
         if origin.startswith("http:"):
             yield Problem("ALLOW_ORIGINS", f"names {origin}", "a page that is not https could be anybody's: use https")

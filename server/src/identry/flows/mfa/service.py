@@ -29,7 +29,7 @@ from identry.records.audit import Audit
 from identry.records.factors import FAILURE_WINDOW, TotpFactor, TotpSecrets
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
-from identry.signin import SignedIn, SignIn
+from identry.signin import FirstFactor, SignedIn, SignIn
 from identry_kit.apierror import APIError, ServiceUnavailable, Unauthorized
 from identry_kit.context import annotate
 
@@ -58,13 +58,6 @@ class FactorUnreadable(ServiceUnavailable):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "60"})
-
-
-class _FirstFactor(msgspec.Struct, rename="camel"):
-    """What `signin` wrote into the ticket."""
-
-    amr: tuple[str, ...]
-    token_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +131,16 @@ class VerifyMfa:
         if proof is None or not await self._use(proof, hashed, factor, origin):
             await self._refuse(user, "wrong code", origin)
             raise WrongCode
-        return await self._signin.complete(user, (*first.amr, "otp", "mfa"), origin)
+        return await self._signin.complete(user, (*first.amr, "otp", "mfa"), origin, tenant_id=first.tenant_id)
 
-    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, _FirstFactor]:
+    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, FirstFactor]:
         """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
         found = await queries.waiting(self._db, self._ticket, hashed, self._clock.now())
         if found is None:
             await self._refuse(None, "invalid ticket", origin)
             raise StaleTicket
         user, factor = found.user, found.factor
-        first = msgspec.json.decode(found.data, type=_FirstFactor)
+        first = msgspec.json.decode(found.data, type=FirstFactor)
         if factor is None or factor.confirmed_at is None or user.token_version != first.token_version:
             await self._refuse(user, "account changed during sign-in", origin)
             raise StaleTicket

@@ -21,7 +21,7 @@ from identry.core.mail.outbox import instant
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
-from identry.records import one_time_tokens, sessions, users
+from identry.records import identities, one_time_tokens, sessions, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
@@ -213,6 +213,9 @@ class PasswordReset:
         changes = {"password_hash": password_hash, "email_verified": True}
         await users.update(tx, user.id, changes, now=now, bump=True)
         await one_time_tokens.void(tx, user.id, now)
+        if not user.email_verified:
+            # The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it.
+            await identities.delete_all(tx, user.id)
         ended = await sessions.revoke_all(tx, user.id, "password reset", now)
         await self._outbox.enqueue(
             tx, template="password_changed", to=user.email, context={"full_name": user.full_name}

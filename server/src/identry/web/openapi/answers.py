@@ -68,6 +68,9 @@ _HEADERS: dict[int, Schema] = {
 }
 
 
+_LOCATION: Schema = {"Location": {"description": "Where to go.", "schema": {"type": "string", "format": "uri"}}}
+
+
 def refusals(operation: Operation) -> list[Kind]:
     """Every error class that an operation can answer with: by status, first those that the row implies."""
     kinds = dict.fromkeys([*_implied(operation), *operation.errors])
@@ -149,6 +152,8 @@ def success_responses(operation: Operation, schemas: Schemas) -> dict[str, Schem
 def _success(operation: Operation, status: int, description: str, schemas: Schemas) -> Schema:
     if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return {"description": description}
+    if status == HTTPStatus.FOUND:
+        return {"description": description, "headers": _LOCATION}
     if operation.reply is None:
         schema: Schema = {"type": "string"} if operation.media_type.startswith("text/") else {}
         return {"description": description, "content": {operation.media_type: {"schema": schema}}}

@@ -14,6 +14,14 @@ from identry_kit.apierror import MethodNotAllowed
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
     "account_inactive": "Tell the person to ask staff. Do not retry.",
+    "directory_taken": "Say that another tenant has the directory. Whoever runs the platform can tell which.",
+    "domain_not_verified": "Show `details.record`, and try again when it is in the DNS.",
+    "domain_taken": "Say that another tenant has the domain. Whoever runs the platform can tell which.",
+    "only_way_in": "Have the tenant's policy changed first, or set up another provider in place of this one.",
+    "provider_unavailable": "Show the message; the tenant's administrators can try the provider in its settings.",
+    "too_many_domains": "Have a domain given up that is not needed.",
+    "last_sign_in_method": "Offer to set a password or to link another identity first.",
+    "reauthentication_required": "Let the person sign in again, then repeat the request; refreshing changes nothing.",
     "email_domain_not_allowed": "Ask for an address of the organisation. Do not retry.",
     "email_exists": "Offer sign-in and password reset instead.",
     "invitation_expired": "Tell the person to ask for a new invitation.",

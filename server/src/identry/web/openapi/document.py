@@ -26,6 +26,7 @@ TAGS: Mapping[str, str] = {
     "Mounted where `API_PUBLIC_URL` and `APP_BASE_URL` are set.",
     "Groups and permissions": "Under `/api/v1`: what the groups of a tenant may do, who is in them, and why.",
     "Tenant users": "Under `/api/v1`: the people of a tenant, for its own administrators.",
+    "Tenant settings": "Under `/api/v1`: how the people of a tenant sign in.",
     "Operations": "For load balancers and monitors.",
 }
 
