@@ -55,6 +55,7 @@ FIELDS: dict[str, Callable[[Maker], Any]] = {
     "return_to": lambda _: "/somewhere",
     "domain": lambda m: f"{m.own.mark}-{m.rng.getrandbits(30):x}.com",
     "allowed_email_domains": lambda m: m.rng.choice([[], [f"{m.own.mark}.example.com"]]),
+    "directory_tenant_id": lambda m: str(UUID(int=m.rng.getrandbits(128))),
     "auth_policy": lambda m: m.rng.choice(["standard", "standard", "restricted"]),
     "totp_code": lambda m: f"{m.rng.randrange(10**6):06}",
     "recovery_code": lambda _: "7q2mk-9x4pa",
@@ -164,10 +165,10 @@ class Maker:
                 count = self.rng.randint(0, 2) if several else 1
                 chosen = [await self._target(TARGETS[name]) for _ in range(count)]
                 made[name] = chosen if several else chosen[0]
-            elif UUID.__name__ in str(types[row.name]):
-                raise NoRequest(f"{operation.method} {operation.path}: whose is `{name}`? Give TARGETS a row")
             elif name in FIELDS:
                 made[name] = FIELDS[name](self)
+            elif UUID.__name__ in str(types[row.name]):
+                raise NoRequest(f"{operation.method} {operation.path}: whose is `{name}`? Give TARGETS a row")
             elif types[row.name] in (bool, bool | None, bool | msgspec.UnsetType):
                 made[name] = self.rng.random() < 0.5
             elif name in operation.example:
