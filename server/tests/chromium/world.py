@@ -156,11 +156,11 @@ class World:
 
 
 @asynccontextmanager
-async def at_ports(servers: Servers, devtools: DevTools, **env: str) -> AsyncIterator[World]:
-    """API and page served; `env` adds to the API's environment."""
+async def at_ports(servers: Servers, devtools: DevTools, **env: Any) -> AsyncIterator[World]:
+    """API and page served; `env` adds to the API's environment (or to what else `running` takes)."""
     front, page_port, api_port = Front(), free_port(), free_port()
     app_url, api_url = f"http://localhost:{page_port}", f"http://localhost:{api_port}"
-    own = {"API_PUBLIC_URL": api_url, "APP_BASE_URL": app_url, "ALLOW_ORIGINS": app_url, **env}
+    own: dict[str, Any] = {"API_PUBLIC_URL": api_url, "APP_BASE_URL": app_url, "ALLOW_ORIGINS": app_url, **env}
     async with running(servers, port=api_port, front=front.before, **own) as app:
         with site(page_port, api_url):
             yield World(app, front, devtools, app_url, api_url, f"http://elsewhere.test:{page_port}")

@@ -29,11 +29,14 @@ POOLS: dict[str, tuple[str, str]] = {
     "domains": (OF_TENANT, "SELECT domain FROM tenant_domains WHERE tenant_id = $1"),
     "sso": (OF_TENANT, "SELECT slug FROM tenants WHERE id = $1"),
     "sessions": (OF_CALLER, "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"),
+    "identities": (OF_CALLER, "SELECT id FROM identities WHERE user_id = $1"),
     "passkeys": (OF_CALLER, "SELECT id FROM passkeys WHERE user_id = $1"),
+    "invitations": (OF_TENANT, "SELECT id FROM invitations WHERE company_id = $1"),
 }
-"""What the word before a path parameter stands for: things that `$1`, the tenant or the caller, owns."""
+"""What the word before a path parameter stands for: things that `$1`, the tenant or the caller, owns. A parameter whose
+name is one of `FIELDS` (`{token}`) holds what that field does."""
 
-TARGETS = {"user_id": "users", "default_group_ids": "groups", "group_ids": "groups"}
+TARGETS = {"user_id": "users", "group_ids": "groups", "default_group_ids": "groups"}
 """Fields that name such things."""
 
 FIELDS: dict[str, Callable[[Maker], Any]] = {
@@ -44,9 +47,17 @@ FIELDS: dict[str, Callable[[Maker], Any]] = {
     "token": lambda m: m.secret(),
     "session_token": lambda m: m.secret(),
     "invitation_token": lambda m: m.secret(),
-    "domain": lambda m: f"n{m.rng.getrandbits(60):x}.com",
+    "invitation": lambda m: m.secret(),
+    "state": lambda m: m.secret(),
+    "code": lambda m: m.secret(),
+    "error": lambda _: "access_denied",
+    "iss": lambda _: "https://login.example.com",
+    "return_to": lambda _: "/somewhere",
+    "domain": lambda m: f"{m.own.mark}-{m.rng.getrandbits(30):x}.com",
+    "allowed_email_domains": lambda m: m.rng.choice([[], [f"{m.own.mark}.example.com"]]),
+    "directory_tenant_id": lambda m: str(UUID(int=m.rng.getrandbits(128))),
     "issuer": lambda _: "https://127.0.0.1:9",
-    "directory_tenant_id": lambda _: None,
+    "auth_policy": lambda m: m.rng.choice(["standard", "standard", "restricted"]),
     "totp_code": lambda m: f"{m.rng.randrange(10**6):06}",
     "recovery_code": lambda _: "7q2mk-9x4pa",
     "full_name": lambda m: m.name(),
@@ -98,6 +109,9 @@ class Maker:
         self._mine = True
         path = template(operation.path)
         for word, parameter in re.findall(r"/([^/{}]+)/(\{[^}]+\})", path):
+            if (name := parameter.strip("{}")) in FIELDS:
+                path = path.replace(parameter, str(FIELDS[name](self)), 1)
+                continue
             if word not in POOLS:
                 raise NoRequest(f"{operation.method} {path}: what is /{word}/{parameter}? Give POOLS a row")
             path = path.replace(parameter, await self._target(word), 1)
@@ -110,13 +124,11 @@ class Maker:
 
     def address(self) -> str:
         """Of the caller, of somebody of the other tenant, or of nobody."""
-        return self.rng.choice(
-            [
-                self.caller.person.email,
-                self.rng.choice([*self.other.callers.values()]).person.email,
-                f"nobody-{self.rng.getrandbits(40):x}@{self.own.mark}.example.com",
-            ]
-        )
+        stranger = self.rng.choice([*self.other.callers.values()]).person.email
+        nobody = f"nobody-{self.rng.getrandbits(40):x}@{self.own.mark}.example.com"
+        chosen = self.rng.choice([self.caller.person.email, stranger, nobody])
+        self.own.told.add(chosen)
+        return chosen
 
     def secret(self) -> str:
         """Nonsense, or a secret of another purpose."""

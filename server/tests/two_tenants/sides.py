@@ -100,6 +100,7 @@ class Side:
         own_people: the users who are in this tenant only.
         spared: callers and their groups, which requests name less often, so that there is somebody left to ask.
         shared: people who are in both.
+        told: addresses that its people wrote into requests: they may be shown what they wrote.
     """
 
     app: Harness
@@ -110,6 +111,7 @@ class Side:
     own_people: set[UUID] = field(default_factory=set)
     spared: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     _known: Snapshot | None = None
 
     async def made(self) -> Side:
@@ -130,7 +132,9 @@ class Side:
         """Somebody new of this kind signs in."""
         # Whatever the tenant's people demanded of sign-ins meanwhile: the test's people sign in with a password.
         await self.app.db.execute(
-            "UPDATE tenants SET is_active = true, auth_policy = 'standard', mfa_required = false WHERE id = $1", self.id
+            "UPDATE tenants SET is_active = true, auth_policy = 'standard', mfa_required = false,"
+            " allowed_email_domains = '{}' WHERE id = $1",
+            self.id,
         )
         person = await self._person(kind, keys=RIGHTS[kind], also=other if kind == "TWICE" else None)
         self.spared.add(str(person.id))
