@@ -94,18 +94,21 @@ async def set_auth(
     auth_policy: str,
     allowed_email_domains: list[str],
     mfa_required: bool,
+    mfa_for_changes: bool,
     now: datetime,
 ) -> None:
     """Write how the people of the tenant sign in. The caller raises the tenant's `access_version`."""
     await tx.execute(
         """
-        UPDATE tenants SET auth_policy = $2, allowed_email_domains = $3, mfa_required = $4, updated_at = $5
+        UPDATE tenants SET auth_policy = $2, allowed_email_domains = $3, mfa_required = $4, mfa_for_changes = $5,
+                           updated_at = $6
         WHERE id = $1
         """,
         tenant_id,
         auth_policy,
         allowed_email_domains,
         mfa_required,
+        mfa_for_changes,
         now,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
-from identry.records import sessions
+from identry.records import sessions, tenants
 from identry.web.call import Call
 from identry.web.endpoint import GuardCheck
 from identry.web.operations import Operation
@@ -44,6 +44,13 @@ class CodeRequired(Unauthorized):
         super().__init__(details={"maxAge": _seconds(RECENT)}, headers=_challenge(RECENT))
 
 
+class OwnProofNeeded(Forbidden):
+    """403: a tenant's own provider vouched for this sign-in, and the account is not that tenant's alone."""
+
+    code = "permission_denied"
+    message = "the account belongs to other tenants too; sign in another way to change how it is signed in to"
+
+
 class SecondFactorMissing(Forbidden):
     """403: the tenant wants a code for this, and the caller has no second factor yet."""
 
@@ -61,10 +68,19 @@ def recent(operation: Operation, guard: GuardCheck, clock: Clock, db: Executor) 
             return
         if age is not None and clock.now() - call.actor.auth_time > age:
             raise SignInAgain(age)
+        if age is not None:
+            await _require_own_proof(call, db)
         if operation.sensitive:
             await _require_factor(call, clock, db)
 
     return check
+
+
+async def _require_own_proof(call: Call, db: Executor) -> None:
+    """Whoever runs the provider of one tenant plants no way into an account that others share."""
+    actor = call.actor
+    if "sso_tenant" in actor.amr and await tenants.belongs_elsewhere(db, call.tenant_id, actor.user.id):
+        raise OwnProofNeeded
 
 
 async def _require_factor(call: Call, clock: Clock, db: Executor) -> None:
@@ -90,4 +106,6 @@ def _seconds(age: timedelta) -> int:
 def implied(operation: Operation) -> list[Any]:
     """The errors that the row adds."""
     kinds: list[Any] = [SignInAgain] if operation.fresh or operation.sensitive else []
+    if operation.fresh:
+        kinds.append(OwnProofNeeded)
     return [*kinds, CodeRequired, SecondFactorMissing] if operation.sensitive else kinds

@@ -16,7 +16,6 @@ from identry.federation.provider import MICROSOFT
 from identry.flows.identities.service import (
     LastWayIn,
     OwnIdentities,
-    OwnProofNeeded,
     ProviderSilent,
     ProviderUnknown,
     UnknownIdentity,
@@ -81,7 +80,7 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
 
     async def begin(call: Call, key: str) -> Answer:
         query: LinkQuery = call.query
-        departure = await own.link(call.actor, call.tenant_id, key, query.return_to, call.origin)
+        departure = await own.link(call.actor, key, query.return_to, call.origin)
         return Answer(LinkView(departure.url), cookies=(leaving.holding(departure.binding),))
 
     async def link(call: Call) -> Answer:
@@ -91,7 +90,7 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
         return await begin(call, str(call.tenant_id))
 
     async def remove(call: Call) -> bytes:
-        await own.remove(call.actor, call.tenant_id, call.path["id"], call.origin)
+        await own.remove(call.actor, call.path["id"], call.origin)
         return b""
 
     linking = Operation(
@@ -106,7 +105,7 @@ def operations(own: OwnIdentities, leaving: Cookie, *, microsoft: bool) -> list[
         query=LinkQuery,
         reply=LinkView,
         limits=(FEDERATED_LOGIN,),
-        errors=(OwnProofNeeded, TooManyPending),
+        errors=(TooManyPending,),
         description="Call it with credentials, so that the cookie is kept, within ten minutes of the sign-in; then "
         "navigate to `authorization_url`. It ends at `{APP_BASE_URL}/auth/callback` with `linked=microsoft` or "
         "with `error`.",

@@ -6,26 +6,19 @@ from collections.abc import Awaitable
 from typing import Protocol
 from uuid import UUID
 
+from identry import ways_in
 from identry.core.clock import Clock
-from identry.core.db import Database, Executor
+from identry.core.db import Database
 from identry.core.mail import Outbox
 from identry.core.origin import Origin
 from identry.federation.departure import Departure, Errand
-from identry.records import identities, tenants, users
+from identry.records import identities, users
 from identry.records.audit import Audit
 from identry.records.identities import Identity
-from identry.records.users import User
 from identry.web.call import Actor
-from identry_kit.apierror import Conflict, Forbidden, NotFound
+from identry_kit.apierror import Conflict, NotFound
 
 _SPOKEN = {"entra": "Microsoft", "oidc": "Single sign-on"}
-
-
-class OwnProofNeeded(Forbidden):
-    """403: a tenant's own provider vouched for this sign-in, and the account is not that tenant's alone."""
-
-    code = "permission_denied"
-    message = "the account belongs to other tenants too; sign in another way to link an identity"
 
 
 class ProviderUnknown(NotFound):
@@ -83,20 +76,17 @@ class OwnIdentities:
         """The caller's identities, the oldest first."""
         return await identities.of_user(self._db, user_id)
 
-    async def link(self, actor: Actor, tenant_id: UUID, key: str, return_to: str, origin: Origin) -> Departure:
+    async def link(self, actor: Actor, key: str, return_to: str, origin: Origin) -> Departure:
         """Send the browser to the provider of this key; the identity that is proven there becomes the caller's.
 
         Raises:
             ProviderUnknown, ProviderSilent: there is no such provider, or it cannot be told where it is.
-            OwnProofNeeded: only a tenant's own provider says who is calling, and other tenants are concerned.
             RateLimited, ServiceUnavailable: too many; limiter or database cannot answer.
         """
-        if "sso_tenant" in actor.amr and await tenants.belongs_elsewhere(self._db, tenant_id, actor.user.id):
-            raise OwnProofNeeded
         errand = Errand(return_to=return_to, user_id=actor.user.id, session_id=actor.session_id)
         return await self._start(key, errand, origin)
 
-    async def remove(self, actor: Actor, tenant_id: UUID, identity_id: UUID, origin: Origin) -> None:
+    async def remove(self, actor: Actor, identity_id: UUID, origin: Origin) -> None:
         """Forget one of the caller's identities.
 
         Raises:
@@ -109,9 +99,9 @@ class OwnIdentities:
             identity = own.get(identity_id)
             if user is None or identity is None:
                 raise UnknownIdentity
-            if len(own) == 1 and not await self._has_password(tx, user, tenant_id):
-                raise LastWayIn
             await identities.delete(tx, identity_id, user.id)
+            if not (await ways_in.of(tx, user, local_login=self._password_login)).any:
+                raise LastWayIn
             await self._outbox.enqueue(
                 tx,
                 template="identity_removed",
@@ -127,8 +117,3 @@ class OwnIdentities:
                 session_id=actor.session_id,
                 details={"identityId": str(identity_id), "issuer": identity.issuer},
             )
-
-    async def _has_password(self, tx: Executor, user: User, tenant_id: UUID) -> bool:
-        tenant = await tenants.find(tx, tenant_id)
-        restricted = tenant is None or tenant.auth_policy == "restricted"
-        return user.password_hash is not None and self._password_login and not restricted

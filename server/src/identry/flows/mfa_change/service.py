@@ -18,7 +18,7 @@ from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.flows.mfa_change import queries
 from identry.flows.mfa_change.queries import Glance
-from identry.records import factors, sessions, users
+from identry.records import factors, passkeys, sessions, users
 from identry.records.audit import Audit
 from identry.records.factors import TotpFactor
 from identry.records.users import User
@@ -110,12 +110,12 @@ class MfaChange:
         """
         await self._limiter.spend(MFA_MANAGE, origin.ip)
         factor = await self._enabled(user)
-        if self._required or await queries.is_demanded(self._db, user.id):
-            raise RequiredByPolicy
+        await self._require_dispensable(self._db, user)
         await self._prove_password(user, session_id, password, origin)
         proof = await self._prove(user, session_id, factor, code, origin)
 
         async def removed(tx: Executor) -> list[UUID]:
+            await self._require_dispensable(tx, user)
             await factors.remove(tx, user.id, self._clock.now())
             changed = await self._changes.conclude(
                 tx,
@@ -130,6 +130,12 @@ class MfaChange:
             return changed.ended
 
         await self._marks.mark(*await self._with(user, session_id, proof, origin, removed))
+
+    async def _require_dispensable(self, db: Executor, user: User) -> None:
+        """Whether the account can do without codes: nobody demands a second factor, or a passkey is one."""
+        demanded = self._required or await queries.is_demanded(db, user.id)
+        if demanded and not await passkeys.has_any(db, user.id):
+            raise RequiredByPolicy
 
     async def renew_codes(self, user: User, session_id: UUID, code: str, origin: Origin) -> list[str]:
         """Ten new recovery codes, shown once; all earlier ones are void.

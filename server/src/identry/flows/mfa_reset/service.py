@@ -9,7 +9,7 @@ from identry.core.db import Database, Executor
 from identry.core.kv import RevocationMarks
 from identry.core.origin import SYSTEM, Origin
 from identry.permissions import hold, require_within
-from identry.records import factors, groups, tenants, users
+from identry.records import factors, groups, passkeys, tenants, users
 from identry.records.audit import ActorType
 from identry.records.users import GlobalRole, User
 from identry.second_factor import FactorChanged, FactorChanges
@@ -39,7 +39,7 @@ class SharedAccount(Forbidden):
 
 
 class NotEnabled(Conflict):
-    """409: the person has no second factor that is on."""
+    """409: the person has neither an authenticator app nor a passkey."""
 
     code = "mfa_not_enabled"
     message = "no second factor is enabled"
@@ -55,7 +55,7 @@ class MfaReset:
         self._marks = marks
 
     async def __call__(self, caller: User, tenant_id: UUID, user_id: UUID, origin: Origin) -> None:
-        """Remove the person's factor and codes; every session of the person ends, on every surface.
+        """Remove the person's factor, codes and passkeys; every session of the person ends, on every surface.
 
         Raises:
             PermissionDenied, BeyondOwnRights: the caller may not, or the person may do what the caller may not.
@@ -100,9 +100,11 @@ class MfaReset:
         self, tx: Executor, person: User, origin: Origin, *, actor: UUID | ActorType, tenant_id: UUID | None = None
     ) -> FactorChanged:
         factor = await factors.find(tx, person.id)
-        if factor is None or factor.confirmed_at is None:
+        has_app = factor is not None and factor.confirmed_at is not None
+        if has_app:
+            await factors.remove(tx, person.id, self._clock.now())
+        if not await passkeys.remove_all(tx, person.id) and not has_app:
             raise NotEnabled
-        await factors.remove(tx, person.id, self._clock.now())
         return await self._changes.conclude(
             tx, person, "auth.mfa.reset", "mfa_reset", origin, actor=actor, company_id=tenant_id
         )

@@ -17,7 +17,7 @@ from identry.core.db import Database, Executor
 from identry.core.kv import RevocationMarks
 from identry.core.limits import MFA_CHANGE, MFA_MANAGE, Limiter
 from identry.core.origin import Origin
-from identry.records import factors, one_time_tokens, sessions, users
+from identry.records import factors, one_time_tokens, passkeys, sessions, users
 from identry.records.audit import Audit
 from identry.records.factors import TotpFactor, TotpSecrets
 from identry.records.one_time_tokens import Purpose
@@ -215,7 +215,7 @@ class MfaSetup:
         session_id = enroller.id if isinstance(enroller, Session) else None
         if isinstance(enroller, Waiting):
             used = await one_time_tokens.consume(tx, Purpose.MFA_SETUP, enroller.ticket_hash, now)
-            if used is None:
+            if used is None or await passkeys.has_any(tx, user.id):  # it was for an account without any factor
                 raise StaleTicket
         else:
             await sessions.prove_factor(tx, enroller.id, now)

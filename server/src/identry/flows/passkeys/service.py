@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from identry import ways_in
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.kv import RevocationMarks
@@ -12,7 +13,7 @@ from identry.core.origin import Origin
 from identry.records import passkeys, seats, sessions, users
 from identry.records.audit import Audit
 from identry.records.passkeys import Passkey
-from identry.records.users import AuthProvider, User
+from identry.records.users import User
 from identry_kit.apierror import Conflict, Forbidden, NotFound
 
 
@@ -109,8 +110,8 @@ class OwnPasskeys:
         places = [place for place in await seats.of_user(tx, user.id) if place.open]
         if not user.mfa_enabled and (self._mfa_required or any(place.mfa_required for place in places)):
             raise FactorDemanded
-        elsewhere = user.auth_provider not in {AuthProvider.PASSWORD, AuthProvider.OTHER}
-        if self._local_login and user.password_hash is None and not elsewhere:
+        ways = await ways_in.of(tx, user, local_login=self._local_login)
+        if ways.local and not ways.any:
             raise LastWayIn
 
     async def _tell(self, tx: Executor, event: str, passkey: Passkey, origin: Origin, session_id: UUID | None) -> None:

@@ -143,6 +143,7 @@ def operations(invitations: TenantInvitations, clock: Clock, *, mail_leaves: boo
             _INVITE,
             invite,
             "Invite an address into the tenant",
+            sensitive=True,
             body=TenantInviteBody,
             reply=TenantInvitedView,
             status=201,
@@ -169,6 +170,7 @@ def operations(invitations: TenantInvitations, clock: Clock, *, mail_leaves: boo
             _ONE + "/resend",
             resend,
             "Send an invitation again",
+            sensitive=True,
             reply=TenantInvitedView,
             errors=(*may_not, EmailDomainNotAllowed, UnknownInvitation, AlreadyMember, AlreadyClosed),
             description="With a new link and seven new days, also when it had expired. The older link opens nothing "
@@ -180,6 +182,7 @@ def operations(invitations: TenantInvitations, clock: Clock, *, mail_leaves: boo
             _ONE,
             revoke,
             "Revoke an invitation",
+            sensitive=True,
             status=204,
             errors=(*may_not, UnknownInvitation, AlreadyClosed),
             description="Repeatable.",

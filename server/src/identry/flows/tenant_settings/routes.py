@@ -21,7 +21,7 @@ AuthPolicy = Literal["standard", "restricted"]
 
 
 class AuthSettingsBody(msgspec.Struct, frozen=True):
-    """How the people of the tenant sign in. Everything is sent: it replaces what there was."""
+    """How the people of the tenant sign in. What is sent replaces what there was."""
 
     auth_policy: Annotated[AuthPolicy, Meta(description="`restricted`: single sign-on only.")]
     allowed_email_domains: Annotated[
@@ -33,6 +33,10 @@ class AuthSettingsBody(msgspec.Struct, frozen=True):
         ),
     ]
     mfa_required: Annotated[bool, Meta(description="Demands a second factor.")]
+    mfa_for_changes: Annotated[
+        bool | msgspec.UnsetType,
+        Meta(description="Sensitive operations ask for a code that is at most ten minutes old. Absent: as it was."),
+    ] = msgspec.UNSET
 
 
 class AuthSettingsView(msgspec.Struct, frozen=True):
@@ -41,12 +45,13 @@ class AuthSettingsView(msgspec.Struct, frozen=True):
     auth_policy: AuthPolicy
     allowed_email_domains: list[str]
     mfa_required: bool
+    mfa_for_changes: bool
 
     @classmethod
     def of(cls, settings: AuthSettings) -> AuthSettingsView:
         """The view of the settings."""
         policy: Any = settings.auth_policy
-        return cls(policy, settings.allowed_email_domains, settings.mfa_required)
+        return cls(policy, settings.allowed_email_domains, settings.mfa_required, bool(settings.mfa_for_changes))
 
 
 def operations(settings: TenantSettings) -> list[Operation]:
@@ -57,7 +62,12 @@ def operations(settings: TenantSettings) -> list[Operation]:
 
     async def put(call: Call) -> AuthSettingsView:
         body: AuthSettingsBody = call.body
-        wanted = AuthSettings(body.auth_policy, _patterns(body.allowed_email_domains), body.mfa_required)
+        wanted = AuthSettings(
+            body.auth_policy,
+            _patterns(body.allowed_email_domains),
+            body.mfa_required,
+            None if body.mfa_for_changes is msgspec.UNSET else body.mfa_for_changes,
+        )
         return AuthSettingsView.of(await settings.put(call.actor.user, call.tenant_id, wanted, call.origin))
 
     common: dict[str, Any] = {
@@ -82,6 +92,7 @@ def operations(settings: TenantSettings) -> list[Operation]:
             put,
             "Change how the people of the tenant sign in",
             permission="settings:manage",
+            sensitive=True,
             body=AuthSettingsBody,
             errors=(PermissionDenied, LooserThanDeployment, NoWayIn),
             description="Stricter than the deployment, never looser. It counts for every sign-in from now on and for "

@@ -7,7 +7,7 @@ Source: contracts/browser-api.md §5, §6.1, §7. What it demands is held agains
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
 from identry.core import email_domains
@@ -54,11 +54,13 @@ class AuthSettings:
         auth_policy: `standard` or `restricted` (single sign-on only).
         allowed_email_domains: patterns (core/email_domains.py); empty: whatever the deployment allows.
         mfa_required: whether a second factor is demanded.
+        mfa_for_changes: whether sensitive operations ask for a recent code; None in a wish: as it was.
     """
 
     auth_policy: str
     allowed_email_domains: list[str]
     mfa_required: bool
+    mfa_for_changes: bool | None = None
 
 
 class TenantSettings:
@@ -111,6 +113,8 @@ class TenantSettings:
             tenant = await tenants.find(tx, tenant_id)
             assert tenant is not None
             before = self._effective(tenant)
+            if wanted.mfa_for_changes is None:
+                wanted = replace(wanted, mfa_for_changes=before.mfa_for_changes)
             restricts = wanted.auth_policy == _RESTRICTED and before.auth_policy != _RESTRICTED
             if restricts and not self._microsoft and not await self._own_sign_in(tx, tenant_id):
                 raise NoWayIn
@@ -121,6 +125,7 @@ class TenantSettings:
                     auth_policy=wanted.auth_policy,
                     allowed_email_domains=wanted.allowed_email_domains,
                     mfa_required=wanted.mfa_required,
+                    mfa_for_changes=bool(wanted.mfa_for_changes),
                     now=self._clock.now(),
                 )
                 await tenants.touch(tx, tenant_id)
@@ -135,6 +140,7 @@ class TenantSettings:
             _RESTRICTED if _RESTRICTED in {tenant.auth_policy, self._floor.auth_policy} else "standard",
             tenant.allowed_email_domains,
             tenant.mfa_required or self._floor.mfa_required,
+            tenant.mfa_for_changes,
         )
 
     def _looser(self, wanted: AuthSettings) -> Iterator[tuple[str, str]]:

@@ -150,6 +150,7 @@ def operations(sso: TenantSso, trial: SsoTrial, addresses: Addresses, *, plain_h
             put,
             "Set the tenant's identity provider up, or change it",
             permission="settings:manage",
+            sensitive=True,
             body=SsoConfigBody,
             reply=SsoConfigView,
             errors=(
@@ -182,6 +183,7 @@ def operations(sso: TenantSso, trial: SsoTrial, addresses: Addresses, *, plain_h
             delete,
             "Take the tenant's identity provider away",
             permission="settings:manage",
+            sensitive=True,
             status=204,
             errors=(PermissionDenied, SsoUnknown, OnlyWayIn),
             description="Sessions that began with it go on. Refused while the tenant's policy allows nothing else.",
@@ -193,6 +195,7 @@ def operations(sso: TenantSso, trial: SsoTrial, addresses: Addresses, *, plain_h
             test,
             "Try the tenant's identity provider",
             permission="settings:manage",
+            sensitive=True,
             reply=SsoTrialView,
             limits=(SSO_TRIAL,),
             errors=(PermissionDenied, SsoUnknown),
