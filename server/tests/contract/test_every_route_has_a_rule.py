@@ -31,6 +31,8 @@ GUARD_ALONE = {
     ("POST", "/api/v1/auth/mfa/step-up"): "marks the caller's own session, on proof of a code",
     ("GET", "/api/v1/auth/mfa"): "shows the caller's own second factor",
     ("POST", "/api/v1/auth/refresh"): "the cookie is the caller's session",
+    ("POST", "/api/v1/auth/passkeys/register/options"): "the caller's own, on a recent sign-in or a ticket's",
+    ("POST", "/api/v1/auth/passkeys/register"): "the caller's own, as its options",
     ("GET", "/api/v1/auth/passkeys"): "shows the caller's own passkeys",
     ("PATCH", "/api/v1/auth/passkeys/{id:uuid}"): "renames a passkey of the caller's own",
     ("DELETE", "/api/v1/auth/passkeys/{id:uuid}"): "removes a passkey of the caller's own, after a recent sign-in",

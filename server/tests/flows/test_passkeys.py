@@ -13,7 +13,9 @@ from browser import assert_error, settle, tenant
 from harness import Harness, Servers, running
 from letters import letters
 
-from identry.records import passkey_challenges
+from identry.core.ids import uuid7
+from identry.records import identities, passkey_challenges
+from identry.records.identities import Identity
 
 
 async def only(browser: KeyBrowser) -> dict[str, Any]:
@@ -123,7 +125,13 @@ async def test_of_the_last_two_ways_in_removed_at_once_one_stays(app: Harness) -
 
 async def test_with_single_sign_on_a_passkey_is_not_the_last_way_in(app: Harness) -> None:
     browser, person, _ = await with_device(app)
-    await app.db.execute("UPDATE users SET password_hash = NULL, auth_provider = 'microsoft' WHERE id = $1", person.id)
+    await app.db.execute("UPDATE users SET password_hash = NULL WHERE id = $1", person.id)
+    shown = await only(browser)
+    assert_error(await browser.delete(f"/passkeys/{shown['id']}"), 409, "last_sign_in_method")
+    now = app.clock.now()
+    row = (uuid7(app.clock), person.id, "entra", "https://login.example.com/t/v2.0", "t", f"o-{person.id}")
+    identity = Identity(*row, None, None, now, None)
+    assert await identities.insert(app.db, identity)
     assert (await browser.delete(f"/passkeys/{(await only(browser))['id']}")).status_code == 204
 
 

@@ -15,7 +15,12 @@ from tenants import Tenant, TenantHeader
 from identry.records import tenants
 
 AUTH = "/settings/auth"
-AS_BORN: dict[str, Any] = {"auth_policy": "standard", "allowed_email_domains": [], "mfa_required": False}
+AS_BORN: dict[str, Any] = {
+    "auth_policy": "standard",
+    "allowed_email_domains": [],
+    "mfa_required": False,
+    "mfa_for_changes": False,
+}
 MICROSOFT = {"MS_CLIENT_ID": "id", "MS_CLIENT_SECRET": "secret"}
 
 
@@ -117,7 +122,7 @@ async def test_nothing_is_looser_than_a_deployment_that_restricts(servers: Serve
         async with running(servers, browser=guard, **env) as strict:
             guard.app = strict
             tenant = _at(strict, tenant)
-            floor = {"auth_policy": "restricted", "allowed_email_domains": [], "mfa_required": True}
+            floor = {**AS_BORN, "auth_policy": "restricted", "mfa_required": True}
             assert await tenant.ask("GET", AUTH) == (200, floor)
             assert await fault(tenant) == {"auth_policy": "policy", "mfa_required": "policy"}
             wanted = {**floor, "allowed_email_domains": ["acme.com", "x.acme.org", "*.x.acme.org", "*.acme.org"]}
@@ -150,3 +155,19 @@ async def test_a_demanded_factor_counts_at_the_next_sign_in_and_refresh_and_thro
 async def test_a_closed_tenant_changes_nothing(tenant: Tenant) -> None:
     await tenant.app.db.execute("UPDATE tenants SET is_active = false WHERE id = $1", tenant.id)
     assert await tenant.code("PUT", AUTH, AS_BORN) == (403, "permission_denied")
+
+
+async def test_codes_for_changes_are_asked_for_by_setting(servers: Servers) -> None:
+    async with a_tenant(servers) as tenant:
+        silent = {name: value for name, value in AS_BORN.items() if name != "mfa_for_changes"}
+        assert await tenant.ask("PUT", AUTH, silent) == (200, AS_BORN)
+        assert await tenant.ask("PUT", AUTH, {**AS_BORN, "mfa_for_changes": True}) == (
+            200,
+            {**AS_BORN, "mfa_for_changes": True},
+        )
+        found = await tenants.find(tenant.app.db, tenant.id)
+        assert found is not None
+        assert found.mfa_for_changes
+        # From now on it is asked for here as well, and this administrator has no second factor.
+        status, body = await tenant.ask("PUT", AUTH, silent)
+        assert (status, body["error"]["code"]) == (403, "mfa_setup_required")
