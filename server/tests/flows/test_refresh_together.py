@@ -95,7 +95,8 @@ async def test_of_one_session_two_are_never_in_one_statement(db: Any, sessions: 
     third = sessions.after(first.session_id, first.successor_hash)
     rotations = Rotations(db, seated=False, mfa_required=False)
     rows = await asyncio.gather(*(rotations.rotate(one) for one in (first, second, third)))
-    assert [row is not None for row in rows] == [True, False, True]
+    assert [row is not None for row in rows[:2]].count(True) == 1  # two statements may run beside each other
+    assert (rows[2] is not None) <= (rows[0] is not None)  # its predecessor is the first one's successor
     assert db.statements == 3
 
 
