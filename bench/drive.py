@@ -1,7 +1,8 @@
 """Load on one endpoint: wrk where it is installed, else a driver of our own on asyncio; the same for both sides.
 
 A `Load` says what is sent. Requests take turns through its variants; `addresses` gives each request a client address of
-its own (no limit is to be measured by accident); `chain` feeds the refresh token of each answer into a later request.
+its own (no limit is to be measured by accident); `chain` feeds the refresh token of each answer into a later request,
+`cookie` does so through the cookie that holds it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Load:
     Attributes:
         bearers: access tokens that take turns.
         bodies: JSON bodies that take turns; with `chain`, refresh tokens to begin with.
+        origin: of the page that asks.
     """
 
     method: str
@@ -41,10 +43,15 @@ class Load:
     bodies: list[str] = field(default_factory=list)
     addresses: bool = False
     chain: bool = False
+    cookie: bool = False
+    origin: str = ""
 
     def variants(self) -> list[tuple[str, str]]:
         """Head and rest of each request; an address, or a token, goes between."""
         start = f"{self.method} {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nUser-Agent: bench\r\n"
+        start += f"Origin: {self.origin}\r\n" if self.origin else ""
+        if self.cookie:
+            return [(f"{start}Content-Type: application/json\r\nContent-Length: 0\r\n", "")]
         if self.chain:
             length = len(_refresh_body(self.bodies[0]))
             return [(f"{start}Content-Type: application/json\r\nContent-Length: {length}\r\n", "")]
@@ -99,9 +106,13 @@ def _refresh_body(token: str) -> str:
     return json.dumps({"refreshToken": token}, separators=(",", ":"))
 
 
+def _refresh_cookie(token: str) -> str:
+    return f"Cookie: refresh_token={token}\r\n"
+
+
 _LUA = """
 local head, rest, tokens, n, i, first, last = {}, {}, {}, 0, 0, 1, 0
-local chain, addresses, seed = %(chain)s, %(addresses)s, %(seed)d
+local chain, cookie, addresses, seed = %(chain)s, %(cookie)s, %(addresses)s, %(seed)d
 for line in io.open("%(data)s", "rb"):read("*a"):gmatch("([^%%z]*)%%z") do
   n = n + 1
   if chain and n > 2 then last = last + 1; tokens[last] = line
@@ -119,6 +130,7 @@ request = function()
     local token = tokens[first] or "none"
     tokens[first] = nil
     first = first + 1
+    if cookie then return head[1] .. address() .. "Cookie: refresh_token=" .. token .. "\\r\\n\\r\\n" end
     return head[1] .. address() .. '\\r\\n{"refreshToken":"' .. token .. '"}'
   end
   local v = i %% variants + 1
@@ -127,7 +139,8 @@ request = function()
 end
 if chain then
   response = function(status, headers, body)
-    local token = body:match('"refreshToken":"([^"]+)"')
+    local token = cookie and (headers["set-cookie"] or ""):match("^refresh_token=([^;]+)")
+      or body:match('"refreshToken":"([^"]+)"')
     if token then last = last + 1; tokens[last] = token end
   end
 end
@@ -149,6 +162,7 @@ def _wrk(port: int, load: Load, seconds: float, connections: int) -> Sample:
         data.write_bytes(b"".join(piece.encode() + b"\0" for piece in pieces))
         values = {
             "chain": str(load.chain).lower(),
+            "cookie": str(load.cookie).lower(),
             "addresses": str(load.addresses).lower(),
             "data": str(data),
             "seed": next(_rounds) * 1_000_003,
@@ -202,14 +216,18 @@ class _Own:
         head, rest = self._variants[self._count % len(self._variants)]
         number = self._seed + self._count
         address = b"X-Forwarded-For: " + _IP.format(number >> 16 & 0xFFFF, number & 0xFFFF).encode() + b"\r\n"
+        if self._load.cookie:
+            return head + address + _refresh_cookie(self._tokens.popleft()).encode() + b"\r\n"
         if self._load.chain:
             return head + address + b"\r\n" + _refresh_body(self._tokens.popleft()).encode()
         return head + address + rest if self._load.addresses else head + rest
 
-    def answered(self, status: bytes, body: bytes, seconds: float) -> None:
+    def answered(self, head: bytes, body: bytes, seconds: float) -> None:
         self.latencies.append(seconds)
-        if not status.startswith(b"2"):
+        if not head[9:12].startswith(b"2"):
             self.failed += 1
+        elif self._load.cookie:
+            self._tokens.append(head.partition(b"refresh_token=")[2].partition(b";")[0].decode())
         elif self._load.chain:
             self._tokens.append(json.loads(body)["data"]["refreshToken"])
 
@@ -234,7 +252,7 @@ class _Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self._buffer = b""
-        self._owner.answered(head[9:12], body, perf_counter() - self._sent)
+        self._owner.answered(head, body, perf_counter() - self._sent)
         if perf_counter() < self._owner.until:
             self._send()
         else:

@@ -11,7 +11,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from cryptography.hazmat.primitives import hashes
@@ -61,6 +61,21 @@ async def sign_and_commit(request: Request) -> JSONResponse:
     return JSONResponse({"data": {"id": str(row["id"]), "refreshToken": _TOKEN, "signature": signature.hex()}})
 
 
+async def verify_and_commit(request: Request) -> JSONResponse:
+    """One RSA-2048 signature and one transaction of what a finished second step must write, each row by its key: the
+    factor, its ticket and the user change, a session and two events are added."""
+    user = _random_id()
+    async with request.app.state.unreset.acquire() as connection, connection.transaction():
+        for column in ("n", "ticket", "login"):
+            await connection.execute(f"UPDATE bench_rows SET {column} = {column} + 1 WHERE id = $1", user)
+        for _ in range(3):
+            await connection.execute(
+                "INSERT INTO bench_events (id, row_id, told) VALUES ($1, $2, $3)", uuid4(), user, _TOKEN
+            )
+    signature = request.app.state.key.sign(b"x" * 400, padding.PKCS1v15(), hashes.SHA256())
+    return JSONResponse({"id": str(user), "signature": signature.hex()})
+
+
 def _random_id() -> UUID:
     return UUID(int=random.randrange(ROWS))
 
@@ -87,6 +102,7 @@ def create() -> Starlette:
             Route("/one-row", one_row),
             Route("/one-row-unreset", one_row_unreset),
             Route("/sign-and-commit", sign_and_commit, methods=["POST"]),
+            Route("/verify-and-commit", verify_and_commit, methods=["POST"]),
         ],
         lifespan=_lifespan,
     )
@@ -96,9 +112,10 @@ async def prepare(url: str) -> None:
     """The table of the endpoints above: as many rows as the smallest world has users."""
     connection = await asyncpg.connect(url)
     await connection.execute(
-        "CREATE TABLE IF NOT EXISTS bench_rows (id uuid PRIMARY KEY, email text, full_name text, n int DEFAULT 0)"
-        " WITH (fillfactor = 70)"
+        "CREATE TABLE IF NOT EXISTS bench_rows (id uuid PRIMARY KEY, email text, full_name text, n int DEFAULT 0,"
+        " ticket int DEFAULT 0, login int DEFAULT 0) WITH (fillfactor = 70)"
     )
+    await connection.execute("CREATE TABLE IF NOT EXISTS bench_events (id uuid PRIMARY KEY, row_id uuid, told text)")
     await connection.copy_records_to_table(
         "bench_rows",
         records=[(UUID(int=i), f"user-{i}@bench.example", f"User Number {i}", 0) for i in range(ROWS)],

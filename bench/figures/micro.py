@@ -78,7 +78,8 @@ async def _permissions() -> list[Row]:
         return rights is not None and rights.allows("incidents:read")
 
     assert check()
-    return [_micros("check a permission that is remembered (goal: 3 µs)", best(check, 20_000), None)]
+    found = best(check, 20_000)
+    return [Row("check a permission that is remembered", f"{found * 1e6:.1f} µs", "", "", "≤ 3 µs", found <= 3e-6)]
 
 
 class _OneGroup:

@@ -51,9 +51,7 @@ def measure(world: World, url: str, names: set[str], *, rounds: int, seconds: fl
     return rows
 
 
-def _pair(
-    ours: Callable[[], Sample], bare_side: Callable[[], Sample], rounds: int
-) -> tuple[list[Sample], list[Sample]]:
+def pair(ours: Callable[[], Sample], bare_side: Callable[[], Sample], rounds: int) -> tuple[list[Sample], list[Sample]]:
     def turns(side: Callable[[], Sample]) -> Iterator[Sample]:
         while True:
             yield side()
@@ -63,7 +61,7 @@ def _pair(
     return first, second
 
 
-def _noted(note: str, samples: list[Sample], others: list[Sample]) -> str:
+def noted(note: str, samples: list[Sample], others: list[Sample]) -> str:
     failed, broken = sum(s.failed for s in samples), sum(s.broken for s in samples)
     p50, p99 = median(s.p50 for s in samples), median(s.p99 for s in samples)
     trouble = f"; {failed} failed, {broken} broken" if failed or broken else ""
@@ -76,13 +74,13 @@ def _static(path: str, title: str) -> Callable[..., list[Row]]:
     def figure(
         _world: World, _url: str, ours: Server, bare_side: Server, rounds: int, seconds: float, note: str
     ) -> list[Row]:
-        first, second = _pair(
+        first, second = pair(
             lambda: drive(ours, Load("GET", path), seconds=seconds),
             lambda: drive(bare_side, Load("GET", "/hello"), seconds=seconds),
             rounds,
         )
         return [
-            rates(f"{title} : Starlette hello", median_of(first), median_of(second), 0.8, _noted(note, first, second))
+            rates(f"{title} : Starlette hello", median_of(first), median_of(second), 0.8, noted(note, first, second))
         ]
 
     return figure
@@ -96,14 +94,12 @@ def _me(world: World, url: str, ours: Server, bare_side: Server, rounds: int, se
         ("/one-row", 0.7, "Starlette + asyncpg row"),
         ("/one-row-unreset", 0.0, "same, no reset"),
     ):
-        first, second = _pair(
+        first, second = pair(
             lambda: drive(ours, load, seconds=seconds),
             lambda path=path: drive(bare_side, Load("GET", path), seconds=seconds),  # type: ignore[misc]
             rounds,
         )
-        rows.append(
-            rates(f"/auth/me : {what}", median_of(first), median_of(second), share, _noted(note, first, second))
-        )
+        rows.append(rates(f"/auth/me : {what}", median_of(first), median_of(second), share, noted(note, first, second)))
     return rows
 
 
@@ -115,9 +111,9 @@ def _refresh(
         return drive(ours, Load("POST", "/auth/refresh", bodies=tokens, chain=True), seconds=seconds)
 
     limit = Load("POST", "/sign-and-commit", bodies=["x" * 91] * 400, chain=True)
-    first, second = _pair(chained, lambda: drive(bare_side, limit, seconds=seconds), rounds)
+    first, second = pair(chained, lambda: drive(bare_side, limit, seconds=seconds), rounds)
     title = "/auth/refresh : RSA signature + UPDATE"
-    return [rates(title, median_of(first), median_of(second), 0.7, _noted(note, first, second))]
+    return [rates(title, median_of(first), median_of(second), 0.7, noted(note, first, second))]
 
 
 def login_load(world: World, url: str) -> Load:
@@ -131,12 +127,12 @@ def _login(world: World, url: str, ours: Server, _bare: Server, rounds: int, sec
     load = login_load(world, url)
     cores = psutil.cpu_count() or 1
     # Enough connections to keep every hashing thread busy, fewer than its queue holds.
-    first, second = _pair(
+    first, second = pair(
         lambda: drive(ours, load, seconds=2 * seconds, connections=6 * cores),
         lambda: verify_rate(cores, 2 * seconds),
         rounds,
     )
-    return [rates("login : libsodium verify", median_of(first), median_of(second), 0.9, _noted(note, first, second))]
+    return [rates("login : libsodium verify", median_of(first), median_of(second), 0.9, noted(note, first, second))]
 
 
 def verify_rate(threads: int, seconds: float) -> Sample:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 from harness import Harness, Servers, running
+from services.name_server import NameServer
 from services.redis import RedisServer
 
 from identry.core import observability
@@ -65,10 +66,18 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-async def servers(postgres: EmbeddedPostgres, redis_server: RedisServer) -> Servers:
+async def names() -> AsyncIterator[NameServer]:
+    """The name server of the whole run; it knows what tests tell it."""
+    server = await NameServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def servers(postgres: EmbeddedPostgres, redis_server: RedisServer, names: NameServer) -> Servers:
     """Addresses of the engines, the database migrated."""
     await migrate_up(postgres.url)
-    return Servers(postgres_url=postgres.url, redis_url=redis_server.url)
+    return Servers(postgres_url=postgres.url, redis_url=redis_server.url, name_server=names.address)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +21,7 @@ from identry import tenancy
 from identry.app import Application
 from identry.core.clock import MovableClock
 from identry.core.ids import uuid7
+from identry.federation.reach import TenantProviders
 from identry.records import memberships, users
 from identry.records.users import User
 from identry.settings import load
@@ -37,10 +38,11 @@ SIGNING_PEM = (
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the real engines of this run listen."""
+    """Where the real engines of this run listen; `name_server` keeps every test out of the Internet's DNS."""
 
     postgres_url: str
     redis_url: str
+    name_server: str = ""
 
 
 class _Server(uvicorn.Server):
@@ -201,20 +203,37 @@ BASE_ENV = {
 
 @asynccontextmanager
 async def running(
-    servers: Servers, *, redis: bool = True, browser: GuardCheck | None = None, **env: str
+    servers: Servers,
+    *,
+    redis: bool = True,
+    browser: GuardCheck | None = None,
+    port: int = 0,
+    front: Callable[[Any], Any] | None = None,
+    tenants: TenantProviders | None = None,
+    **env: str,
 ) -> AsyncIterator[Harness]:
-    """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin."""
-    environment = {**BASE_ENV, "DATABASE_URL": servers.postgres_url, **env}
+    """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin.
+
+    `port` is where, if it has to be known before; `front` puts something of the test's own before the application.
+    """
+    engines = {"DATABASE_URL": servers.postgres_url, "DNS_SERVERS": servers.name_server}
+    environment = {**BASE_ENV, **engines, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
     clock = MovableClock()
-    app = Application(load(environment), clock, browser)
+    app = Application(load(environment), clock, browser, tenants)
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.bind(("127.0.0.1", port))
     listener.listen(1024)
     config = uvicorn.Config(
-        app, timeout_keep_alive=120, log_config=None, lifespan="on", access_log=False, ws="none", server_header=False
+        front(app) if front else app,
+        timeout_keep_alive=120,
+        log_config=None,
+        lifespan="on",
+        access_log=False,
+        ws="none",
+        server_header=False,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

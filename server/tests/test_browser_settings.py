@@ -116,3 +116,44 @@ def test_each_list_of_domains_narrows_the_one_before() -> None:
     assert allowed("a@anything.example", [], [])
     assert not allowed("a@acme.com@evil.com", ["acme.com"])
     assert not allowed("acme.com@", ["acme.com"])
+
+
+@pytest.mark.parametrize(
+    "rp_id",
+    [
+        "evil.com",
+        "cme.com",
+        "com",
+        "x.app.acme.com",
+        "https://acme.com",
+        "acme.com:443",
+        "*.acme.com",
+        "127.0.0.1",
+        "a b",
+    ],
+)
+def test_passkeys_are_bound_to_the_app_or_a_domain_above_it(rp_id: str) -> None:
+    assert refused(WEBAUTHN_RP_ID=rp_id) == ["WEBAUTHN_RP_ID"]
+
+
+def test_passkeys_without_an_app_stop_the_start() -> None:
+    assert names_with_problems({**PRODUCTION, "WEBAUTHN_RP_ID": "acme.com"}, for_serving) == ["WEBAUTHN_RP_ID"]
+
+
+@pytest.mark.parametrize(
+    ("given", "domain"),
+    [
+        ({}, "app.acme.com"),
+        ({"WEBAUTHN_RP_ID": "acme.com"}, "acme.com"),
+        ({"WEBAUTHN_RP_ID": "App.Acme.com"}, "app.acme.com"),
+        ({"APP_BASE_URL": "https://10.0.0.1"}, ""),
+        ({"APP_BASE_URL": "https://[2001:db8::1]"}, ""),
+        ({"APP_BASE_URL": ""}, ""),
+    ],
+)
+def test_the_domain_of_passkeys_is_the_apps(given: dict[str, str], domain: str) -> None:
+    assert for_serving(load({**PRODUCTION, **BROWSER, **given})).passkey_domain == domain
+
+
+def test_passkeys_work_at_localhost() -> None:
+    assert load({"APP_ENV": "development"}).passkey_domain == "localhost"

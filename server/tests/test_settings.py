@@ -165,6 +165,23 @@ def test_no_secret_shows_in_a_repr_or_an_error() -> None:
     assert "canary" not in str(caught.value)
 
 
+def test_networks_of_providers_and_name_servers_are_read_as_lists() -> None:
+    read = load(
+        {"OIDC_ALLOWED_PRIVATE_NETWORKS": "10.20.0.0/16, fd00::/8", "DNS_SERVERS": "192.0.2.53, [2001:db8::53]:5353"}
+    )
+    assert [str(network) for network in read.oidc_allowed_private_networks] == ["10.20.0.0/16", "fd00::/8"]
+    assert read.dns_servers == ("192.0.2.53", "[2001:db8::53]:5353")
+    assert (load({}).oidc_allowed_private_networks, load({}).dns_servers) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "text", ["dns.example.com", "192.0.2.53:0", "192.0.2.53:70000", "192.0.2", "[2001:db8::53", "::1%x"]
+)
+def test_what_is_no_name_server_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="DNS_SERVERS"):
+        load({"DNS_SERVERS": text})
+
+
 def test_networks_are_read_as_a_list() -> None:
     given = load({"TRUSTED_PROXY_CIDRS": "10.0.0.0/8, 192.0.2.7 ,::1/128"})
     assert given.trusted_proxy_cidrs == (ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32"), ip_network("::1/128"))

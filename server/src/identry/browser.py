@@ -59,7 +59,7 @@ class LoginOk(msgspec.Struct, frozen=True):
 
 
 class MfaTicket(msgspec.Struct, frozen=True):
-    """The password was right; send a code with the token to `mfa/verify`."""
+    """The first step is done; send a code with the token to `mfa/verify`, or a passkey's answer to `passkeys/mfa`."""
 
     session_token: str
     methods: list[str]
@@ -113,8 +113,11 @@ class Replies:
         return Answer(ok, status=status, cookies=(self.cookie.holding(tokens.refresh_token),))
 
     async def me(self, session_id: UUID) -> Me:
-        """The person of a session."""
-        profile = await self._profiles.of_session(session_id)
+        """The person of a session that was just proven."""
+        return self.shown(await self._profiles.of_session(session_id))
+
+    def shown(self, profile: Profile) -> Me:
+        """A profile as the app sees it."""
         return Me(
             id=profile.user_id,
             email=profile.email,
@@ -152,8 +155,8 @@ class Replies:
 
 
 def _methods(profile: Profile) -> list[str]:
-    sso = profile.auth_provider if profile.auth_provider in {"microsoft", "google"} else "oidc"
     return [
         *(["password"] if profile.has_password else []),
-        *([sso] if profile.auth_provider not in {"password", "other"} else []),
+        *profile.elsewhere,
+        *(["passkey"] if profile.has_passkey else []),
     ]

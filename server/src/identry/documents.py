@@ -37,6 +37,8 @@ def full_table() -> list[Operation]:
         "INTERNAL_API_KEY": "of-no-use-" + "x" * 32,
         "API_PUBLIC_URL": "https://auth.example.com",
         "APP_BASE_URL": "https://app.example.com",
+        "MS_CLIENT_ID": "00000000-0000-4000-8000-000000000000",
+        "MS_CLIENT_SECRET": "of no use",
         "PUBLIC_REGISTRATION_ENABLED": "true",
         "SMTP_URL": "smtp://localhost:25",
         "EMAIL_FROM": "identry@example.com",

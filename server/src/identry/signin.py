@@ -18,81 +18,54 @@ from identry.core.ids import uuid7
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
 from identry.records import audit as audit_log
-from identry.records import one_time_tokens, seats, users
+from identry.records import one_time_tokens, passkeys, seats, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
+from identry.records.passkeys import Passkey
 from identry.records.seats import Place
-from identry.records.users import ApprovalStatus, User
+from identry.records.users import User
+from identry.refusals import (
+    AccountInactive,
+    CredentialsChanged,
+    EmailDomainNotAllowed,
+    MfaRequired,
+    MfaSetupRequired,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+    TenantInactive,
+    gate,
+)
+from identry.second_factor import FirstFactor
 from identry.tokens import Grant, Mint, RefreshTokens, Seat, TokenPair
-from identry_kit.apierror import Forbidden, Unauthorized
+from identry_kit.apierror import Forbidden
 from identry_kit.context import annotate
+
+__all__ = [
+    "LOCAL",
+    "MFA_TICKET_ATTEMPTS",
+    "MFA_TICKET_TTL",
+    "AccountInactive",
+    "CredentialsChanged",
+    "Demands",
+    "EmailDomainNotAllowed",
+    "FirstFactor",
+    "MfaRequired",
+    "MfaSetupRequired",
+    "PasswordLoginDisabled",
+    "PendingApproval",
+    "RegistrationRejected",
+    "SignIn",
+    "SignedIn",
+    "Surface",
+    "TenantInactive",
+    "gate",
+    "passkey_amr",
+]
+"""What every path to a session needs, the refusals included: other files import them from here."""
 
 MFA_TICKET_TTL = timedelta(minutes=5)
 MFA_TICKET_ATTEMPTS = 5
-
-
-class PendingApproval(Forbidden):
-    """403: staff have not approved the registration yet."""
-
-    code = "pending_approval"
-    message = "your registration is waiting for approval"
-
-
-class RegistrationRejected(Forbidden):
-    """403: staff rejected the registration."""
-
-    code = "registration_rejected"
-    message = "your registration was rejected"
-
-
-class AccountInactive(Forbidden):
-    """403: the account is deactivated."""
-
-    code = "account_inactive"
-    message = "this account is deactivated"
-
-
-class PasswordLoginDisabled(Forbidden):
-    """403: the platform's policy asks for single sign-on."""
-
-    code = "password_login_disabled"
-    message = "password sign-in is disabled; use single sign-on"
-
-
-class MfaRequired(Forbidden):
-    """403: the first factor was right, the second is still to come; `details.mfaToken` opens `/auth/mfa/verify`."""
-
-    code = "mfa_required"
-    message = "a second factor is required"
-    example_details = {"mfaToken": "Zk3v0Qy…", "methods": ["totp", "recovery_code"]}  # noqa: RUF012 - never written to
-
-
-class EmailDomainNotAllowed(Forbidden):
-    """403: `AUTH_ALLOWED_EMAIL_DOMAINS` does not name the address's domain."""
-
-    code = "email_domain_not_allowed"
-    message = "addresses of this domain are not allowed here"
-
-
-class MfaSetupRequired(Forbidden):
-    """403: a second factor is demanded, and the account has none yet; it is set up in the browser's sign-in."""
-
-    code = "mfa_setup_required"
-    message = "set up a second factor first"
-
-
-class TenantInactive(Forbidden):
-    """403: the account belongs to no tenant that is active."""
-
-    code = "tenant_inactive"
-    message = "this account belongs to no active tenant"
-
-
-class CredentialsChanged(Unauthorized):
-    """401: password, role or state of the account changed while this sign-in was under way."""
-
-    browser_code = "invalid_credentials"
-    message = "invalid email or password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +77,13 @@ class SignedIn:
     tenant_id: UUID | None = None
 
 
-def gate(user: User) -> None:
-    """May this user authenticate now? Asked before every session and every token, on every path.
+LOCAL = frozenset({"pwd", "hwk", "swk"})
+"""How a sign-in with a credential of our own begins; a policy of single sign-on only refuses it."""
 
-    Raises:
-        RegistrationRejected, PendingApproval, AccountInactive: in this order (contracts/platform-api.md §4.2).
-    """
-    if user.approval_status == ApprovalStatus.REJECTED:
-        raise RegistrationRejected
-    if user.approval_status == ApprovalStatus.PENDING:
-        raise PendingApproval
-    if not user.is_active:
-        raise AccountInactive
+
+def passkey_amr(passkey: Passkey) -> tuple[str, ...]:
+    """What a passkey proves (RFC 8176): a key that stays in its device or may be copied, and who unlocked it."""
+    return ("swk" if passkey.backup_eligible else "hwk", "user", "mfa")
 
 
 # One round trip and one commit. The UPDATE locks the user's row and repeats the gate, so a deactivation, a password
@@ -185,36 +153,43 @@ class SignIn:
         self._surface = surface
         self._demands = demands
 
-    async def complete(self, user: User, amr: tuple[str, ...], origin: Origin) -> SignedIn:
+    async def complete(
+        self, user: User, amr: tuple[str, ...], origin: Origin, *, tenant_id: UUID | None = None
+    ) -> SignedIn:
         """Gates and policy, then either a ticket for the second factor or a session with its tokens.
 
         Args:
             user: whose identity was proven, as read before the proof.
             amr: how (RFC 8176): `("pwd",)`, `("pwd", "otp", "mfa")` …
             origin: the request.
+            tenant_id: the tenant that the session is for, on a surface where it has one; None: the newest that is open.
 
         Raises:
             RegistrationRejected, PendingApproval, AccountInactive, TenantInactive: a gate is closed (audited).
             PasswordLoginDisabled: deployment or tenant want single sign-on.
-            MfaRequired: with `details.mfaToken`, when the user has a second factor and `amr` lacks `mfa`.
+            MfaRequired: with `details.mfaToken`, when `amr` lacks `mfa` and the user has an authenticator app, or a
+                passkey while deployment or tenant demand a second factor.
             MfaSetupRequired: deployment or tenant demand a second factor, and the user has none.
             CredentialsChanged: the account changed since the proof.
         """
         await self.admit(user, origin)
         places = await seats.of_user(self._db, user.id)
+        if self._surface.seated:
+            places = [place for place in places if tenant_id in {None, place.tenant_id}][:1]
         seat = await self._seat(user, places, origin)
         # A session of a tenant obeys that tenant; one of the platform reaches all of the user's, so it obeys them all.
-        obeyed = [place for place in (places[:1] if self._surface.seated else places) if place.open]
-        if "pwd" in amr and not self._password_may(obeyed):
+        obeyed = [place for place in places if place.open]
+        if amr[0] in LOCAL and not self._local_may(obeyed):
             await self._audit_blocked(user, PasswordLoginDisabled.code, origin)
             raise PasswordLoginDisabled
         if "mfa" not in amr:
-            if user.mfa_enabled:
+            demanded = self._demands.mfa or any(place.mfa_required for place in obeyed)
+            if methods := await self._second_factors(user, demanded=demanded):
                 annotate(sign_in="mfa_required")
-                raise await self._challenge(user, amr, origin)
-            if self._demands.mfa or any(place.mfa_required for place in obeyed):
+                raise await self._challenge(user, amr, methods, origin, tenant_id)
+            if demanded:
                 annotate(sign_in="mfa_setup_required")
-                raise await self._demand_setup(user, amr, origin)
+                raise await self._demand_setup(user, amr, origin, tenant_id)
         return await self._open_session(user, amr, seat, origin)
 
     async def _seat(self, user: User, places: list[Place], origin: Origin) -> Seat | None:
@@ -226,7 +201,13 @@ class SignIn:
         home = places[0]
         return Seat(home.tenant_id, home.role, home.plan or self._demands.plan)
 
-    def _password_may(self, obeyed: list[Place]) -> bool:
+    async def _second_factors(self, user: User, *, demanded: bool) -> list[str]:
+        """What may finish this sign-in. A passkey alone asks for nothing; where something else asks, it may answer."""
+        codes = ["totp", "recovery_code"] if user.mfa_enabled else []
+        asked = self._surface.seated and (demanded or user.mfa_enabled)
+        return [*codes, "passkey"] if asked and await passkeys.has_any(self._db, user.id) else codes
+
+    def _local_may(self, obeyed: list[Place]) -> bool:
         return self._demands.password_login and all(place.auth_policy != "restricted" for place in obeyed)
 
     async def admit(self, user: User, origin: Origin) -> None:
@@ -253,19 +234,25 @@ class SignIn:
             details={"reason": reason},
         )
 
-    async def _challenge(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaRequired:
-        ticket = await self._issue(self._surface.ticket, user, amr, "auth.mfa.challenged", origin)
-        return MfaRequired(details={"mfaToken": ticket, "methods": ["totp", "recovery_code"]})
+    async def _challenge(
+        self, user: User, amr: tuple[str, ...], methods: list[str], origin: Origin, tenant_id: UUID | None
+    ) -> MfaRequired:
+        first = FirstFactor(amr, user.token_version, tenant_id)
+        ticket = await self._issue(self._surface.ticket, user, first, "auth.mfa.challenged", origin)
+        return MfaRequired(details={"mfaToken": ticket, "methods": methods})
 
-    async def _demand_setup(self, user: User, amr: tuple[str, ...], origin: Origin) -> MfaSetupRequired:
+    async def _demand_setup(
+        self, user: User, amr: tuple[str, ...], origin: Origin, tenant_id: UUID | None
+    ) -> MfaSetupRequired:
         """On the browser surface with a ticket that opens the set-up and nothing else; elsewhere it is a plain no."""
         if not self._surface.seated:
             await self._audit_blocked(user, MfaSetupRequired.code, origin)
             return MfaSetupRequired()
-        ticket = await self._issue(Purpose.MFA_SETUP, user, amr, "auth.mfa.setup_demanded", origin)
+        first = FirstFactor(amr, user.token_version, tenant_id)
+        ticket = await self._issue(Purpose.MFA_SETUP, user, first, "auth.mfa.setup_demanded", origin)
         return MfaSetupRequired(details={"sessionToken": ticket})
 
-    async def _issue(self, purpose: Purpose, user: User, amr: tuple[str, ...], event: str, origin: Origin) -> str:
+    async def _issue(self, purpose: Purpose, user: User, first: FirstFactor, event: str, origin: Origin) -> str:
         ticket, now = new_token(), self._clock.now()
         async with self._db.transaction() as tx:
             await one_time_tokens.issue(
@@ -276,7 +263,7 @@ class SignIn:
                 now=now,
                 expires_at=now + MFA_TICKET_TTL,
                 attempts=MFA_TICKET_ATTEMPTS,
-                data=msgspec.json.encode({"amr": amr, "tokenVersion": user.token_version}).decode(),
+                data=msgspec.json.encode(first).decode(),
             )
             await self._audit.record(tx, event, origin, actor=user.id, target=user.id)
         return ticket

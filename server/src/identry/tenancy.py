@@ -5,7 +5,7 @@ Never: changes a tenant that exists, beyond who belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 from identry.core.clock import Clock
@@ -16,21 +16,36 @@ from identry.records import groups, tenants
 from identry.records.groups import Group
 from identry.records.tenants import Tenant
 
+OwnSignIn = Callable[[Executor, UUID], Awaitable[bool]]
+"""Whether a tenant has an enabled sign-in of its own (single sign-on with its provider)."""
+
+
+async def no_own_sign_in(db: Executor, tenant_id: UUID) -> bool:  # noqa: ARG001 - the signature of OwnSignIn
+    """No tenant has a sign-in of its own."""
+    return False
+
 
 async def follow(tx: Executor, clock: Clock, company_ids: Iterable[UUID], user_ids: Iterable[UUID]) -> None:
     """Companies whose memberships were just written become tenants, and those members become members of them.
 
     Part of the transaction that wrote the memberships of `user_ids`; `OWNER`s are in `Admin` from then on
-    (records/groups.py).
+    (records/groups.py). Who belonged to a tenant once comes back to it without the groups of then.
     """
     companies = sorted(set(company_ids))
     for company_id in companies:
         name = str(company_id)
-        await create(tx, clock, company_id, slug=name, name=f"Company {name[:8]}")
+        await create(tx, clock, company_id, slug=name, name=name_of_company(company_id))
         await tenants.touch(
             tx, company_id
         )  # holds the tenant before its members are written: never the other way round
-    await tenants.follow_memberships(tx, companies, sorted(set(user_ids)), clock.now())
+    users = sorted(set(user_ids))
+    await groups.leave_before_return(tx, companies, users)
+    await tenants.follow_memberships(tx, companies, users, clock.now())
+
+
+def name_of_company(company_id: UUID) -> str:
+    """What a tenant is called as long as nobody named it."""
+    return f"Company {str(company_id)[:8]}"
 
 
 async def create(tx: Executor, clock: Clock, tenant_id: UUID, *, slug: str, name: str) -> bool:

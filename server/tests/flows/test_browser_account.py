@@ -56,6 +56,19 @@ async def test_me_has_groups_and_the_union_of_their_permissions(app: Harness) ->
     assert me["modules"] == sorted(me["modules"]) != []
 
 
+async def test_the_owner_of_the_company_is_shown_in_admin_beside_its_other_groups(app: Harness) -> None:
+    person, home = await app.make_user(), uuid4()
+    await app.join(person, home, "OWNER")
+    await a_group(app, home, person.id, "Zeppelins", "assets:read")
+    await a_group(app, home, person.id, "accounts", "vendors:read")
+    browser = Browser(app)
+    assert (await browser.login(person)).status_code == 200
+    me = (await browser.get("/me")).json()
+    assert [group["name"] for group in me["groups"]] == ["accounts", "Admin", "Zeppelins"]
+    assert me["permissions"] == ["*", "assets:read", "vendors:read"]
+    assert me == browser.me
+
+
 async def test_me_says_that_a_second_factor_is_demanded(app: Harness) -> None:
     home = await tenant(app)
     browser = await signed_in(app, tenant_id=home)
@@ -278,7 +291,7 @@ async def test_whoever_was_invited_joins_and_is_signed_in_at_once(app: Harness) 
     assert reply.json()["user"]["tenant_id"] == str(offered.company)
     assert (await browser.get("/me")).status_code == 200
     assert (await browser.post("/refresh")).status_code == 200
-    assert_error(await Browser(app).post("/register", joining(offered)), 409, "invitation_used")
+    assert_error(await Browser(app).post("/register", joining(offered)), 410, "invitation_used")
 
 
 async def test_an_invitation_of_another_address_is_none(app: Harness) -> None:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
-from urllib.parse import quote, quote_plus
 from uuid import uuid4
 
 import pytest
 import structlog
+from canaries import disguises
 from harness import Servers, running
 
 from identry.core import observability
 from identry_kit import context
-
-
-def disguises(canary: str) -> set[str]:
-    """A secret as a careless program may write it."""
-    raw = canary.encode()
-    return {
-        canary,
-        quote(canary, safe=""),
-        quote_plus(canary),
-        json.dumps(canary)[1:-1],
-        repr(canary)[1:-1],
-        raw.hex(),
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        canary[::-1],
-        canary[4:-4],
-    }
 
 
 async def test_no_secret_reaches_a_log_line_or_an_audit_row(

@@ -9,9 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "security.md").read_text()
-# Rows of parts that are not built yet: OAuth clients and codes (16-18), single sign-on (10, 25, 40-45), order of steps
-# over several surfaces (28), remembered browsers (39).
-LATER = {10, 16, 17, 18, 25, 28, 39, *range(40, 46)}
+# Rows of parts that are not built yet: OAuth clients and codes (16-18), order of steps over several surfaces (28).
+LATER = {16, 17, 18, 28}
 
 
 @cache

@@ -117,6 +117,8 @@ def test_security_matches_the_guard(operation):
         Guard.BEARER: {"bearer"},
         Guard.MACHINE: {"internalKey"},
         Guard.BROWSER: {"browser"},
+        Guard.BROWSER_TOKEN: {"browser"},
+        Guard.TICKET: {"browser"},
         Guard.COOKIE: {"refreshCookie"},
     }
     assert schemes == expected[operation.guard]

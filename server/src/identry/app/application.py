@@ -17,6 +17,7 @@ from identry.core.address import TrustedProxies
 from identry.core.clock import Clock, SystemClock
 from identry.core.janitor import Janitor
 from identry.core.turns import Unavailable
+from identry.federation.reach import TenantProviders
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
 from identry.web.browser_guard import BrowserBearer
@@ -30,6 +31,7 @@ from identry.web.origin_check import OriginCheck, origin_of
 from identry.web.origins import origin_reader
 from identry.web.permitted import permitted
 from identry.web.router import Router
+from identry.web.step_up import recent
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, Receive, Scope, Send
 from identry_kit.httpware import standard_stack
@@ -51,11 +53,18 @@ class Application:
 
     Args:
         browser: instead of the guard of the browser surface, for tests.
+        tenants: instead of what tenants configured for sign-in, for tests.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, browser: GuardCheck | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        browser: GuardCheck | None = None,
+        tenants: TenantProviders | None = None,
+    ) -> None:
         self.settings = settings
-        self.engines = e = make_engines(settings, clock or SystemClock())
+        self.engines = e = make_engines(settings, clock or SystemClock(), tenants)
         self._draining = False
         self._figures = Metrics(
             e.clock, e.requests, e.db, e.kv, e.marks, e.passwords, e.outbox, e.sender, e.ring, __version__
@@ -66,7 +75,11 @@ class Application:
 
         def check_of(operation: Operation) -> GuardCheck | None:
             check = guards[operation.guard]
-            return permitted(operation, check, e.tenant_access) if operation.permission and check else check
+            if check and operation.permission:
+                check = permitted(operation, check, e.tenant_access)
+            if check and (operation.fresh or operation.sensitive):
+                check = recent(operation, check, e.clock, e.db)
+            return check
 
         read_origin = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
         router: Any = Router(Endpoint(operation, check_of(operation), read_origin) for operation in self.operations)
@@ -126,6 +139,10 @@ class Application:
         stack.push_async_callback(e.kv.close)
         if e.core is not None:
             stack.push_async_callback(e.core.close)
+        if e.browser is not None:
+            stack.push_async_callback(e.browser.sso.close)
+        stack.push_async_callback(e.providers.close)
+        stack.push_async_callback(e.provider_keys.close)
         await e.marks.start()
         if e.finance is not None:
             stack.push_async_callback(e.finance.close)
@@ -150,8 +167,8 @@ class Application:
 def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[Guard, GuardCheck | None]:
     """What each guard of the table asks."""
     bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
-    if browser is None and e.browser is not None:
-        browser = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock).session
+    page = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock) if e.browser else None
+    signed_in = browser or (page.session if page else _nobody)
     own = [origin_of(url) for url in (settings.browser_api_url, settings.browser_app_url) if url]
     pages = OriginCheck(own, settings.allow_origins, absent=settings.refresh_cookie_samesite == "strict")
     return {
@@ -159,7 +176,9 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
         Guard.TOKEN: bearer.token,
         Guard.BEARER: bearer.session,
         Guard.MACHINE: MachineKey(tuple(key.reveal() for key in settings.internal_api_key), e.audit, e.db).check,
-        Guard.BROWSER: browser or _nobody,
+        Guard.BROWSER: signed_in,
+        Guard.BROWSER_TOKEN: page.token if page else _nobody,
+        Guard.TICKET: browser or (page.session_or_ticket if page else _nobody),
         Guard.COOKIE: pages.check,
     }
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import BrowserEngines, Engines
+from identry.app.federation_rooms import federation_rooms
+from identry.app.invitation_rooms import accepting
+from identry.app.mfa_rooms import mfa_rooms
+from identry.app.passkey_rooms import passkey_rooms
+from identry.app.sso_rooms import login_url, sso_rooms
 from identry.browser import Replies
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
-from identry.flows.accept_invitation import routes as accept_invitation
-from identry.flows.accept_invitation.service import AcceptInvitation
+from identry.flows.accept_invitation import browser as accept_invitation
+from identry.flows.accept_invitation.acceptance import InvitationGone
 from identry.flows.account import browser as account
 from identry.flows.check_method import routes as check_method
 from identry.flows.check_method.service import CheckMethod
@@ -60,7 +65,7 @@ def browser_rooms(
         secure=settings.browser_api_url.startswith("https:"),
         days=settings.refresh_token_expire_days,
     )
-    profiles = Profiles(e.db, e.entitlements, plan=e.default_plan, mfa_required=settings.mfa_required)
+    profiles = Profiles(e.db, e.clock, e.entitlements, plan=e.default_plan, mfa_required=settings.mfa_required)
     replies = Replies(cookie, profiles)
     password = Login(
         e.db,
@@ -77,9 +82,7 @@ def browser_rooms(
         e.clock,
         e.audit,
         e.limiter,
-        e.passwords,
-        e.totp_secrets,
-        e.recovery_codes,
+        e.second_factors,
         signin,
         ticket=Purpose.BROWSER_MFA_TICKET,
         tries=BROWSER_MFA_VERIFY,
@@ -94,6 +97,7 @@ def browser_rooms(
         e.marks,
         settings.refresh_grace,
         e.default_plan,
+        mfa_required=settings.mfa_required,
     )
     change = PasswordChange(
         e.db,
@@ -106,30 +110,32 @@ def browser_rooms(
         e.marks,
         password_login=password_login,
     )
-    join = AcceptInvitation(
+    join = accepting(settings, e, signin, used=InvitationGone)
+    ways = CheckMethod(
         e.db,
-        e.clock,
-        e.audit,
         e.limiter,
-        e.passwords,
-        e.new_passwords,
-        signin,
         password_login=password_login,
+        microsoft=settings.microsoft_login,
+        login_url=lambda slug: login_url(settings, slug),
     )
-    ways = CheckMethod(e.limiter, password_login=password_login, microsoft=settings.microsoft_login)
     return [
         *login.operations(password, replies),
         *mfa.operations(second_factor, replies),
+        *passkey_rooms(settings, e, signin, replies),
+        *mfa_rooms(settings, e, signin, replies),
         *refresh.operations(rotation, replies),
         *logout.operations(
             Logout(e.db, e.clock, e.audit, b.refresh_tokens, e.marks),
             BrowserBearer(b.verifier, e.marks, e.db, e.clock),
             replies,
         ),
-        *account.operations(replies),
+        *account.operations(replies, profiles),
         *sessions.operations(OwnSessions(e.db, e.clock, e.audit, e.marks)),
         *password_change.operations(change),
         *password_reset.operations(reset),
-        *register.operations(sign_up, join, accept_invitation.REFUSALS, replies),
+        *register.operations(sign_up, join, accept_invitation.BROWSER_REFUSALS, replies),
+        *accept_invitation.operations(join, replies),
         *check_method.operations(ways),
+        *sso_rooms(settings, e, b.sso),
+        *federation_rooms(settings, e, signin, replies),
     ]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from identry.app.engines import Engines
 from identry.core import partitions
 from identry.core.janitor import Chore
-from identry.records import one_time_tokens
+from identry.records import factors, one_time_tokens, passkey_challenges, pending_logins
 from identry.settings import Settings
 
 _KEEP_EXPIRED_TOKENS = timedelta(days=1)
@@ -23,6 +23,9 @@ def chores(settings: Settings, e: Engines) -> list[Chore]:
     kept = [
         Chore("months_made", lambda: partitions.ensure(e.db, e.clock.now())),
         Chore("tokens_removed", lambda: one_time_tokens.prune(e.db, e.clock.now() - _KEEP_EXPIRED_TOKENS)),
+        Chore("pending_logins_removed", lambda: pending_logins.prune(e.db, e.clock.now())),
+        Chore("challenges_removed", lambda: passkey_challenges.prune(e.db, e.clock.now() - _KEEP_EXPIRED_TOKENS)),
+        Chore("set_ups_forgotten", lambda: factors.prune_pending(e.db, e.clock.now())),
         Chore("session_months_dropped", old_sessions),
     ]
     if (audit_retention := settings.audit_retention) is not None:

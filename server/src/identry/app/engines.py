@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from identry import __version__
+from identry.app.sso_engines import PROVIDER_ANSWER, PROVIDER_TIMEOUT, SsoEngines, sso_engines
 from identry.core import jose
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
@@ -24,11 +25,13 @@ from identry.core.recovery_codes import RecoveryCodes
 from identry.core.secrets import RootSecret, Sealer, root_secret
 from identry.core.shared_secret import SharedSecret, SharedSecretVerifier
 from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Entitlements
+from identry.federation.reach import PlatformKeys, TenantProviders
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.permissions import TenantAccess
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
+from identry.second_factor import SecondFactors
 from identry.settings import Settings
 from identry.tokens import BrowserMint, RefreshTokens, Signer, TokenMint
 from identry.web.browser_guard import TokenVerifier
@@ -50,6 +53,7 @@ class BrowserEngines:
     verifier: TokenVerifier
     mint: BrowserMint
     refresh_tokens: RefreshTokens
+    sso: SsoEngines
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Engines:
     new_passwords: NewPasswords
     totp_secrets: TotpSecrets
     recovery_codes: RecoveryCodes
+    second_factors: SecondFactors
     audit: Audit
     outbox: Outbox
     renderer: Renderer
@@ -83,11 +88,15 @@ class Engines:
     browser: BrowserEngines | None
     default_plan: str
     tenant_access: TenantAccess
+    pending_logins: Sealer
+    providers: JsonClient
+    provider_keys: PlatformKeys
+    tenant_providers: TenantProviders | None
     requests: RequestMetrics
     tracing: Tracing | None
 
 
-def make_engines(settings: Settings, clock: Clock) -> Engines:
+def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | None = None) -> Engines:
     """Every engine of a configuration; nothing is connected yet."""
     tracing = _tracing(settings, clock)
     db = Database(
@@ -101,11 +110,13 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     outbox, renderer, sender = _mail(settings, db, root, clock)
     keys, configured_key, ring = _keys(settings, db, root, clock)
+    browser = _browser(settings, db, ring, root, clock)
     passwords = Passwords(
         Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
         threads=settings.hashing_threads,
         queue=settings.hashing_queue,
     )
+    totp_secrets, recovery_codes = TotpSecrets(_totp_sealer(settings, root)), RecoveryCodes(root)
     return Engines(
         clock=clock,
         db=db,
@@ -123,8 +134,9 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
         core=core,
         passwords=passwords,
         new_passwords=NewPasswords(passwords, settings.password_min_length),
-        totp_secrets=TotpSecrets(_totp_sealer(settings, root)),
-        recovery_codes=RecoveryCodes(root),
+        totp_secrets=totp_secrets,
+        recovery_codes=recovery_codes,
+        second_factors=SecondFactors(db, clock, passwords, totp_secrets, recovery_codes, outbox),
         audit=Audit(clock),
         outbox=outbox,
         renderer=renderer,
@@ -141,9 +153,13 @@ def make_engines(settings: Settings, clock: Clock) -> Engines:
             clock=clock,
         ),
         refresh_tokens=RefreshTokens(root),
-        browser=_browser(settings, ring, root, clock),
+        browser=browser,
         default_plan=catalogue.default,
         tenant_access=TenantAccess(db, clock),
+        pending_logins=root.sealer("pending-logins"),
+        providers=JsonClient(timeout=PROVIDER_TIMEOUT, max_bytes=PROVIDER_ANSWER),
+        provider_keys=PlatformKeys(),
+        tenant_providers=tenants or (browser.sso.tenants if browser else None),
         requests=RequestMetrics(),
         tracing=tracing,
     )
@@ -165,6 +181,7 @@ def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> t
     renderer = Renderer(
         frontend_url=settings.frontend_url,
         app_name=settings.email_app_name,
+        app_url=settings.browser_app_url,
         logo_url=settings.email_logo_url,
         overrides=settings.email_templates_path,
     )
@@ -192,7 +209,7 @@ def _keys(
     return SigningKeys(db, clock, sealer, schedule), configured, ring
 
 
-def _browser(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) -> BrowserEngines | None:
+def _browser(settings: Settings, db: Database, ring: KeyRing, root: RootSecret, clock: Clock) -> BrowserEngines | None:
     if not settings.browser_api_url:
         return None
     told: Any = {
@@ -216,7 +233,7 @@ def _browser(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) 
         access_ttl=timedelta(minutes=settings.access_token_expire_minutes),
         clock=clock,
     )
-    return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"))
+    return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"), sso_engines(settings, db, root, clock))
 
 
 def _longest_access_token(settings: Settings) -> timedelta:

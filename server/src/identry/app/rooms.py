@@ -7,8 +7,8 @@ from collections.abc import Callable
 from identry import __version__
 from identry.app.browser_rooms import browser_rooms, demands
 from identry.app.engines import Engines
+from identry.app.invitation_rooms import accepting, tenant_administration
 from identry.flows.accept_invitation import routes as accept_invitation
-from identry.flows.accept_invitation.service import AcceptInvitation
 from identry.flows.access import routes as access
 from identry.flows.access.service import AccessResolver
 from identry.flows.access_admin import routes as access_admin
@@ -42,7 +42,7 @@ from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
 from identry.flows.register import routes as register
-from identry.flows.register.service import Register
+from identry.flows.register.service import Register, no_tenant
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
 from identry.flows.tenant_users import routes as tenant_users
@@ -75,7 +75,17 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *discovery.operations(e.ring),
         *_account_rooms(settings, e, signin),
         *refresh.operations(
-            Refresh(e.db, e.clock, e.audit, e.worker_limiter, e.mint, e.refresh_tokens, e.marks, settings.refresh_grace)
+            Refresh(
+                e.db,
+                e.clock,
+                e.audit,
+                e.worker_limiter,
+                e.mint,
+                e.refresh_tokens,
+                e.marks,
+                settings.refresh_grace,
+                mfa_required=settings.mfa_required,
+            )
         ),
         *logout.operations(Logout(e.db, e.clock, e.audit, e.refresh_tokens, e.marks)),
         *account.operations(e.db, e.clock),
@@ -111,6 +121,7 @@ def _tenant_rooms(settings: Settings, e: Engines) -> list[Operation]:
     return [
         *rbac.operations(Rbac(e.db, e.clock, e.audit, e.tenant_access), explain),
         *tenant_users.operations(TenantUsers(e.db, e.clock, e.audit, e.tenant_access)),
+        *tenant_administration(settings, e),
     ]
 
 
@@ -127,6 +138,7 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         enabled=settings.public_registration_enabled,
         password_login=password_login,
         email_domains=settings.auth_allowed_email_domains,
+        tenant_of_domain=e.tenant_providers.mappings.tenant_of_domain if e.tenant_providers else no_tenant,
     )
     reset = PasswordReset(
         e.db,
@@ -139,17 +151,7 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         settings.password_reset_ttl,
         password_login=password_login,
     )
-    accept = AcceptInvitation(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.new_passwords,
-        signin,
-        password_login=password_login,
-    )
-    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.passwords, e.totp_secrets, e.recovery_codes, signin)
+    second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.second_factors, signin)
     return [
         *register.operations(sign_up),
         *login.operations(
@@ -157,6 +159,6 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         ),
         *mfa.operations(second_factor),
         *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
-        *accept_invitation.operations(accept),
+        *accept_invitation.operations(accepting(settings, e, signin)),
         *(browser_rooms(settings, e, e.browser, sign_up, reset) if e.browser else []),
     ]

@@ -71,6 +71,14 @@ def create_admin(
     raise typer.Exit(admin.create_admin(email, name, promote=promote, from_stdin=password_stdin))
 
 
+@program.command("reset-mfa")
+def reset_mfa(email: Annotated[str, typer.Argument(help="Whose, by address.")]) -> None:
+    """Take a lost second factor off an account. Its sessions end, and its owner gets mail."""
+    from identry.cli import second_factor as command
+
+    raise typer.Exit(command.reset(email))
+
+
 @program.command()
 def doctor() -> None:
     """Check the configuration and everything it points to; say what is wrong and what to do."""

@@ -60,10 +60,34 @@ BROWSER_LOGIN = Limit("browser-login", 10, MINUTE)
 """Per client address (contracts/browser-api.md §5)."""
 BROWSER_MFA_VERIFY = Limit("browser-mfa-verify", 10, MINUTE)
 """Per client address; a ticket allows five codes besides."""
+FEDERATED_LOGIN = Limit("federated-login", 30, MINUTE)
+"""Sign-ins begun at an identity provider, per client address (contracts/browser-api.md §5)."""
+EXCHANGE = Limit("exchange", 30, MINUTE)
+"""Exchange codes tried, per client address; each has 256 random bits."""
+PASSKEY_OPTIONS = Limit("passkey-options", 30, MINUTE)
+"""Challenges per client address; a sign-in page asks for one as it opens."""
+PASSKEY_SIGN_IN = Limit("passkey-sign-in", 10, MINUTE)
+"""Signatures per client address, for either step of a sign-in."""
+PASSKEY_REGISTER = Limit("passkey-register", 20, 60 * MINUTE)
+"""Challenges for new passkeys per account."""
+MFA_MANAGE = Limit("mfa-manage", 30, MINUTE)
+"""Per client address: setting up, changing and confirming with a second factor."""
+MFA_CHANGE = Limit("mfa-change", 10, 15 * MINUTE)
+"""Per account: each may make ten recovery codes, which are ten password hashes of work."""
 CHECK_METHOD = Limit("check-method", 30, MINUTE)
 """Per client address."""
+INVITATION_LOOK = Limit("invitation-look", 30, MINUTE)
+"""Per client address."""
+INVITE = Limit("invite", 30, MINUTE)
+"""Per inviter."""
+INVITATION_MAIL = Limit("invitation-mail", 10, HOUR)
+"""Per tenant and invited address: nobody's mailbox is filled."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
 """Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
+SSO_TRIAL = Limit("sso-trial", 10, MINUTE)
+"""Per tenant: each try asks a server that the tenant chose."""
+DOMAIN_PROOF = Limit("domain-proof", 10, MINUTE)
+"""Per tenant: each try asks the DNS."""
 
 
 class RateLimited(TooManyRequests):

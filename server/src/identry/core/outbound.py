@@ -23,10 +23,11 @@ class OutboundError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JsonReply:
-    """An answer: its status, and its body decoded (None when it is no JSON)."""
+    """An answer: its status, its body decoded (None when it is no JSON), and where it points (`Location`)."""
 
     status: int
     body: Any
+    location: str | None = None
 
 
 class JsonClient:
@@ -36,25 +37,55 @@ class JsonClient:
         timeout: seconds for a whole exchange.
         max_bytes: of an answer's body.
         headers: sent with each request.
+        transport: where connections go; anywhere, unless it is a `PublicNetwork`.
+
+    Attributes:
+        http: the client underneath, for a library that bounds its answers itself.
     """
 
     def __init__(
-        self, *, timeout: float = 2.0, max_bytes: int = 1 << 20, headers: Mapping[str, str] | None = None
+        self,
+        *,
+        timeout: float = 2.0,
+        max_bytes: int = 1 << 20,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._http = httpx2.AsyncClient(
-            headers={**_PLAIN, **(headers or {})}, timeout=timeout, follow_redirects=False, trust_env=False
+        self.http = httpx2.AsyncClient(
+            headers={**_PLAIN, **(headers or {})},
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
         )
 
-    async def get(self, url: str) -> JsonReply:
-        """The answer to a GET, whatever its status.
+    async def get(self, url: str, *, authorization: str | None = None) -> JsonReply:
+        """The answer to a GET, whatever its status; `authorization` is the whole value of that header.
 
         Raises:
             OutboundError: no answer in time, one that is too large, or none that HTTP allows.
         """
+        return await self._ask("GET", url, headers={"Authorization": authorization} if authorization else None)
+
+    async def post_form(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
+        """The answer to a form, whatever its status.
+
+        Args:
+            url: where to.
+            form: its fields.
+            authorization: the whole value of that header.
+
+        Raises:
+            OutboundError: as `get`.
+        """
+        headers = {"Authorization": authorization} if authorization else None
+        return await self._ask("POST", url, data=dict(form), headers=headers)
+
+    async def _ask(self, method: str, url: str, **more: Any) -> JsonReply:
         try:
-            async with asyncio.timeout(self._timeout), self._http.stream("GET", url) as answer:
+            async with asyncio.timeout(self._timeout), self.http.stream(method, url, **more) as answer:
                 if answer.headers.get("content-encoding", "identity").lower() != "identity":
                     raise OutboundError("the answer is compressed")
                 raw = bytearray()
@@ -62,15 +93,15 @@ class JsonClient:
                     raw += chunk
                     if len(raw) > self._max_bytes:
                         raise OutboundError(f"the answer is larger than {self._max_bytes} bytes")
-                return JsonReply(answer.status_code, _decoded(bytes(raw)))
+                return JsonReply(answer.status_code, _decoded(bytes(raw)), answer.headers.get("location"))
         except TimeoutError:
             raise OutboundError(f"no answer within {self._timeout:g} s") from None
-        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise OutboundError(type(error).__name__) from error
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        await self.http.aclose()
 
 
 def _decoded(raw: bytes) -> Any:

@@ -24,8 +24,12 @@ class BuiltInPlans:
     async def owned(self, company_id: UUID) -> Owned:
         """See `Entitlements.owned`; always as the database says now."""
         row = await company_plans.find(self._db, company_id)
-        plan, version = (row.plan, row.version) if row else (self._catalogue.default, 0)
-        owned = self._catalogue.owned(plan, version)
+        return await self.owned_with(company_id, row.plan if row else None, row.version if row else 0)
+
+    async def owned_with(self, company_id: UUID, plan: str | None, plan_version: int) -> Owned:
+        """See `Entitlements.owned_with`."""
+        plan = plan or self._catalogue.default
+        owned = self._catalogue.owned(plan, plan_version)
         if owned is None:
             log.error("a company has a plan that the catalogue does not know", company_id=str(company_id), plan=plan)
             raise EntitlementsUnavailable("the company's plan is not in the catalogue")

@@ -89,6 +89,10 @@ class CoreEntitlements:
                 return proven.owned
             raise EntitlementsUnavailable(str(error)) from error
 
+    async def owned_with(self, company_id: UUID, plan: str | None, plan_version: int) -> Owned:  # noqa: ARG002
+        """See `Entitlements.owned_with`; our own rows say nothing here."""
+        return await self.owned(company_id)
+
     async def _ask_once(self, company_id: UUID, at_least: int) -> Owned:
         """Ask Core; callers who want the same company at the same time share one request.
 

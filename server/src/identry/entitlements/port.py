@@ -48,3 +48,10 @@ class Entitlements(Protocol):
         Raises:
             EntitlementsUnavailable: it cannot be told.
         """
+
+    async def owned_with(self, company_id: UUID, plan: str | None, plan_version: int) -> Owned:
+        """`owned`, for a caller who has just read the company's row of plans (None: it has none).
+
+        Raises:
+            EntitlementsUnavailable: it cannot be told.
+        """

@@ -20,6 +20,8 @@ from identry.core.secrets import Sealer
 FAILURES = 10
 """Wrong codes of one account in `FAILURE_WINDOW`; after that no code is looked at until the window has passed."""
 FAILURE_WINDOW = timedelta(minutes=15)
+PENDING = timedelta(minutes=10)
+"""How long a secret that was shown waits for its first code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,22 @@ class TotpFactor:
     failures: int
     failures_since: datetime | None
 
+    def pending(self, now: datetime) -> bool:
+        """Whether it still waits for its first code."""
+        return self.confirmed_at is None and self.created_at > now - PENDING
+
 
 _COLUMNS = "user_id, secret_encrypted, key_id, created_at, confirmed_at, last_step, failures, failures_since"
+
+
+RESERVE_FAILURE = """
+        UPDATE totp_factors
+        SET failures = CASE WHEN failures_since > {window} THEN failures + 1 ELSE 1 END,
+            failures_since = CASE WHEN failures_since > {window} THEN failures_since ELSE {now} END
+        WHERE user_id = {user} AND confirmed_at IS NOT NULL
+          AND (failures < {most} OR failures_since IS NULL OR failures_since <= {window})
+"""
+REFUND_FAILURE = "UPDATE totp_factors SET failures = greatest(failures - 1, 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +116,13 @@ async def enrol(tx: Executor, user_id: UUID, secret_encrypted: bytes, key_id: st
 
 
 async def confirm(tx: Executor, user_id: UUID, secret_encrypted: bytes, step: int, now: datetime) -> bool:
-    """Turn the factor on: its first code was right, at `step`. False when another secret took its place meanwhile."""
+    """Turn the factor on: its first code was right, at `step`. False when it waits no more, or for another secret."""
     tag = await tx.execute(
         """
         WITH confirmed AS (
             UPDATE totp_factors SET confirmed_at = $4, last_step = $3
-            WHERE user_id = $1 AND secret_encrypted = $2 AND confirmed_at IS NULL RETURNING user_id
+            WHERE user_id = $1 AND secret_encrypted = $2 AND confirmed_at IS NULL AND created_at > $5
+            RETURNING user_id
         )
         UPDATE users SET mfa_enabled = true, updated_at = $4 FROM confirmed WHERE users.id = confirmed.user_id
         """,
@@ -113,8 +130,16 @@ async def confirm(tx: Executor, user_id: UUID, secret_encrypted: bytes, step: in
         secret_encrypted,
         step,
         now,
+        now - PENDING,
     )
     return affected(tag) == 1
+
+
+async def prune_pending(db: Executor, now: datetime) -> int:
+    """Forget secrets that were shown and never confirmed in time; returns how many."""
+    return affected(
+        await db.execute("DELETE FROM totp_factors WHERE confirmed_at IS NULL AND created_at <= $1", now - PENDING)
+    )
 
 
 async def remove(tx: Executor, user_id: UUID, now: datetime) -> bool:
@@ -151,26 +176,13 @@ async def reseal(tx: Executor, factor: TotpFactor, secret_encrypted: bytes, key_
 
 async def reserve_failure(tx: Executor, user_id: UUID, now: datetime) -> bool:
     """Count a try as wrong before it is looked at, so that tries in parallel count too; False when none is left."""
-    row = await tx.fetchrow(
-        """
-        UPDATE totp_factors
-        SET failures = CASE WHEN failures_since > $3 THEN failures + 1 ELSE 1 END,
-            failures_since = CASE WHEN failures_since > $3 THEN failures_since ELSE $2 END
-        WHERE user_id = $1 AND confirmed_at IS NOT NULL
-          AND (failures < $4 OR failures_since IS NULL OR failures_since <= $3)
-        RETURNING failures
-        """,
-        user_id,
-        now,
-        now - FAILURE_WINDOW,
-        FAILURES,
-    )
-    return row is not None
+    sql = RESERVE_FAILURE.format(user="$1", now="$2", window="$3", most="$4") + " RETURNING failures"
+    return await tx.fetchrow(sql, user_id, now, now - FAILURE_WINDOW, FAILURES) is not None
 
 
 async def refund_failure(tx: Executor, user_id: UUID) -> None:
     """The try that was counted was right."""
-    await tx.execute("UPDATE totp_factors SET failures = greatest(failures - 1, 0) WHERE user_id = $1", user_id)
+    await tx.execute(f"{REFUND_FAILURE} WHERE user_id = $1", user_id)
 
 
 async def replace_codes(tx: Executor, user_id: UUID, code_hashes: dict[int, str], clock: Clock) -> None:

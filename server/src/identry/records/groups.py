@@ -48,6 +48,22 @@ _MEMBERS = f"""
     WHERE g.tenant_id = $1 AND {_IS_IN}
 """
 
+# All that a profile shows of the groups of membership `tm`, found from the member, so that its cost does not grow with
+# the tenant: the groups it was put into (ids and names side by side, permissions as one text: a key has no blanks) …
+HELD = """
+    SELECT array_agg(g.id) AS ids, array_agg(g.name) AS names,
+           string_agg(array_to_string(g.permissions, ' '), ' ') AS permissions
+    FROM group_members r JOIN groups g ON g.id = r.group_id AND g.tenant_id = r.tenant_id
+    WHERE r.tenant_id = tm.tenant_id AND r.user_id = tm.user_id
+"""
+# … and, as `owned`, the group that an owner of the company is in without having been put into it.
+OWNED = f"""
+    company_memberships owner ON owner.company_id = tm.tenant_id AND owner.user_id = tm.user_id
+        AND owner.role = 'OWNER' AND owner.is_active
+    LEFT JOIN groups owned ON owned.tenant_id = owner.company_id AND owned.built_in
+        AND lower(owned.name) = lower('{ADMIN}')
+"""
+
 
 async def find(db: Executor, tenant_id: UUID, group_id: UUID) -> Group | None:
     """The group, if this tenant has it."""
@@ -176,6 +192,28 @@ async def add_member(tx: Executor, tenant_id: UUID, group_id: UUID, user_id: UUI
         now,
     )
     return affected(tag) == 1
+
+
+async def leave_all(tx: Executor, tenant_id: UUID, user_id: UUID) -> None:
+    """Take somebody out of every group of the tenant."""
+    await tx.execute("DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2", tenant_id, user_id)
+
+
+async def leave_before_return(tx: Executor, tenant_ids: list[UUID], user_ids: list[UUID]) -> None:
+    """Take out of every group those of the users whose membership of a tenant ended and whose company's is active.
+
+    They are about to become members again, by somebody who need not have had the right to those groups.
+    """
+    await tx.execute(
+        """
+        DELETE FROM group_members g USING tenant_members m, company_memberships c
+        WHERE m.tenant_id = ANY($1) AND m.user_id = ANY($2) AND NOT m.is_active
+          AND c.company_id = m.tenant_id AND c.user_id = m.user_id AND c.is_active
+          AND g.tenant_id = m.tenant_id AND g.user_id = m.user_id
+        """,
+        tenant_ids,
+        user_ids,
+    )
 
 
 async def remove_member(tx: Executor, tenant_id: UUID, group_id: UUID, user_id: UUID) -> bool:

@@ -1,4 +1,5 @@
-"""Invitations: an address is asked to join a company (and one of its business units) with a role.
+"""Invitations: an address is asked to join a company (and one of its business units) with a role, or to join the tenant
+that the company is, with groups.
 
 Invariants: only a SHA-256 of the token is stored; of one company and address at most one invitation is open, and a
 newer one replaces its token, so an older link opens nothing; it is accepted by one conditional write.
@@ -25,7 +26,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A row of `invitations` without its token; the field order is that of `COLUMNS`."""
+    """A row of `invitations` without its token; the field order is that of `COLUMNS`.
+
+    Attributes:
+        role: in the company; worth nothing when `group_ids` is not None.
+        group_ids: of the tenant; None: the invitation offers the role.
+    """
 
     id: UUID
     company_id: UUID
@@ -37,6 +43,7 @@ class Invitation:
     expires_at: datetime
     accepted_at: datetime | None
     revoked_at: datetime | None
+    group_ids: list[UUID] | None = None
 
     def state(self, now: datetime) -> State:
         """Where it stands at an instant."""
@@ -47,21 +54,25 @@ class Invitation:
         return State.EXPIRED if self.expires_at <= now else State.OPEN
 
 
-COLUMNS = "id, company_id, business_unit_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at"
+COLUMNS = (
+    "id, company_id, business_unit_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at, "
+    "group_ids"
+)
 
 
 async def put(tx: Executor, invitation: Invitation, token_hash: bytes) -> tuple[Invitation, bool]:
     """Store an invitation, or renew the open one of the same company and address; returns it and whether it is new.
 
-    A renewed one keeps its id; its role, business unit, inviter, times and token are replaced.
+    A renewed one keeps its id; what it offers, its inviter, times and token are replaced.
     """
     sql = f"""
         INSERT INTO invitations (id, token_hash, company_id, business_unit_id, email, role, invited_by,
-                                 created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                 created_at, expires_at, group_ids)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (company_id, email) WHERE accepted_at IS NULL AND revoked_at IS NULL DO UPDATE
         SET token_hash = EXCLUDED.token_hash, business_unit_id = EXCLUDED.business_unit_id, role = EXCLUDED.role,
-            invited_by = EXCLUDED.invited_by, created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
+            invited_by = EXCLUDED.invited_by, created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at,
+            group_ids = EXCLUDED.group_ids
         RETURNING {COLUMNS}
     """  # noqa: S608 - constant columns
     row = await tx.fetchrow(
@@ -75,10 +86,40 @@ async def put(tx: Executor, invitation: Invitation, token_hash: bytes) -> tuple[
         invitation.invited_by,
         invitation.created_at,
         invitation.expires_at,
+        invitation.group_ids,
     )
     assert row is not None
     stored = Invitation(*row)
     return stored, stored.id == invitation.id
+
+
+async def renew(tx: Executor, invitation: Invitation, token_hash: bytes) -> Invitation | None:
+    """Give an invitation a new token, inviter and times; None when it was accepted or revoked meanwhile.
+
+    The older token opens nothing from now on.
+    """
+    sql = f"""
+        UPDATE invitations SET token_hash = $3, invited_by = $4, created_at = $5, expires_at = $6
+        WHERE id = $1 AND company_id = $2 AND accepted_at IS NULL AND revoked_at IS NULL
+        RETURNING {COLUMNS}
+    """  # noqa: S608 - constant columns
+    row = await tx.fetchrow(
+        sql,
+        invitation.id,
+        invitation.company_id,
+        token_hash,
+        invitation.invited_by,
+        invitation.created_at,
+        invitation.expires_at,
+    )
+    return Invitation(*row) if row else None
+
+
+async def find(db: Executor, company_id: UUID, invitation_id: UUID) -> Invitation | None:
+    """An invitation of a company, in whatever state, or None."""
+    sql = f"SELECT {COLUMNS} FROM invitations WHERE id = $1 AND company_id = $2"  # noqa: S608 - constant columns
+    row = await db.fetchrow(sql, invitation_id, company_id)
+    return Invitation(*row) if row else None
 
 
 async def find_by_token(db: Executor, token_hash: bytes) -> Invitation | None:

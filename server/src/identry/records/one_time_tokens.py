@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     MFA_TICKET = "mfa_ticket"
     BROWSER_MFA_TICKET = "browser_mfa_ticket"
     MFA_SETUP = "mfa_setup"
+    EXCHANGE_CODE = "exchange_code"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,3 +54,9 @@ async def of_user(db: Executor, user_id: UUID) -> list[Place]:
         user_id,
     )
     return [Place(*row) for row in rows]
+
+
+def only_single_sign_on(places: list[Place]) -> bool:
+    """Whether no place of a user can be entered with a password; somebody without an open place has no such demand."""
+    demands = [place.auth_policy == "restricted" for place in places if place.open]
+    return bool(demands) and all(demands)

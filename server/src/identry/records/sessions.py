@@ -98,6 +98,33 @@ async def revoke_own(tx: Executor, session_id: UUID, user_id: UUID, reason: str,
     return affected(tag) == 1
 
 
+async def step_up(db: Executor, session_id: UUID, tenant_id: UUID) -> tuple[bool, datetime | None]:
+    """Whether the tenant wants a recent second factor for what is sensitive, and when the session last proved one."""
+    row = await db.fetchrow(
+        f"""
+        SELECT t.mfa_for_changes,
+               CASE WHEN 'mfa' = ANY (s.amr) THEN GREATEST(s.auth_time, s.factor_at) ELSE s.factor_at END
+        FROM sessions s, tenants t WHERE s.id = {THE_ID} AND t.id = $2
+        """,  # noqa: S608 - constant
+        session_id,
+        tenant_id,
+    )
+    return (row[0], row[1]) if row else (True, None)
+
+
+async def prove_factor(tx: Executor, session_id: UUID, now: datetime) -> None:
+    """The session's user has just proven a second factor in it; from now on it counts as signed in with one."""
+    await tx.execute(
+        f"""
+        UPDATE sessions
+        SET factor_at = $2, amr = CASE WHEN 'mfa' = ANY (amr) THEN amr ELSE amr || ARRAY['otp', 'mfa'] END
+        WHERE id = {THE_ID}
+        """,  # noqa: S608 - constant
+        session_id,
+        now,
+    )
+
+
 async def carry(tx: Executor, session_id: UUID, token_version: int) -> None:
     """Let one session go on under the user's new token version: the one that made the change."""
     sql = f"UPDATE sessions SET token_version = $2 WHERE id = {THE_ID}"  # noqa: S608 - constant

@@ -31,6 +31,7 @@ class Tenant:
     access_version: int
     created_at: datetime
     updated_at: datetime
+    mfa_for_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,32 @@ async def lock(tx: Executor, tenant_id: UUID) -> Tenant | None:
     sql = f"SELECT {COLUMNS} FROM tenants WHERE id = $1 FOR NO KEY UPDATE"  # noqa: S608 - constant columns
     row = await tx.fetchrow(sql, tenant_id)
     return Tenant(*row) if row else None
+
+
+async def set_auth(
+    tx: Executor,
+    tenant_id: UUID,
+    *,
+    auth_policy: str,
+    allowed_email_domains: list[str],
+    mfa_required: bool,
+    mfa_for_changes: bool,
+    now: datetime,
+) -> None:
+    """Write how the people of the tenant sign in. The caller raises the tenant's `access_version`."""
+    await tx.execute(
+        """
+        UPDATE tenants SET auth_policy = $2, allowed_email_domains = $3, mfa_required = $4, mfa_for_changes = $5,
+                           updated_at = $6
+        WHERE id = $1
+        """,
+        tenant_id,
+        auth_policy,
+        allowed_email_domains,
+        mfa_required,
+        mfa_for_changes,
+        now,
+    )
 
 
 async def touch(tx: Executor, tenant_id: UUID) -> int:

@@ -6,14 +6,14 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from identry.core.cores import usable_cores
+from identry.settings import passkeys
 from identry.settings import values as v
+from identry.settings.foundation import Foundation
 from identry.settings.variables import group
 
-_server = group("Server")
-_data = group("PostgreSQL and Redis")
-_tokens = group("Tokens and keys")
 _accounts = group("Accounts")
 _browser = group("Browser sign-in")
 _passwords = group("Passwords and limits")
@@ -23,129 +23,8 @@ _import = group("Import from Finance")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Foundation):
     """The whole configuration, frozen. Field names are the variables' names in lower case."""
-
-    app_env: str = _server(
-        "",
-        v.line,
-        "`development` relaxes what is required below and makes keys of its own. Anything else is production.",
-    )
-    host: str = _server("0.0.0.0", v.line, "Address to listen on.")  # noqa: S104 - the contract's default
-    port: int = _server("3097", v.number(0, 65535), "Port to listen on.")
-    workers: int = _server("1", v.number(1, 256), "Worker processes of `identry serve`. More than one needs Redis.")
-    shutdown_grace: timedelta = _server(
-        "10s",
-        v.duration("1s", "10m"),
-        "How long requests in flight may take after SIGTERM. A second SIGTERM ends at once.",
-    )
-    shutdown_delay: timedelta = _server(
-        "2s",
-        v.duration("0s", "5m"),
-        "How long after SIGTERM new requests are still answered while `/ready` says 503, so that load balancers look "
-        "away first. Part of `SHUTDOWN_GRACE`, at most half of it.",
-    )
-    trusted_proxy_cidrs: tuple[v.Network, ...] = _server(
-        "",
-        v.networks,
-        "Networks of your reverse proxies, comma-separated. Only from them is `X-Forwarded-For` believed.",
-    )
-    log_level: str = _server("INFO", v.choice("DEBUG", "INFO", "WARNING", "ERROR"), "Least severe line to log.")
-    log_format: str = _server("json", v.choice("json", "console"), "`json` for machines, `console` for people.")
-    metrics_host: str = _server("127.0.0.1", v.line, "Address of the Prometheus port.")
-    metrics_port: int = _server(
-        "0", v.number(0, 65535), "Port for Prometheus (`/metrics`), apart from the public one. `0`: none."
-    )
-    metrics_dir: Path | None = _server(
-        "",
-        v.folder,
-        "Folder in which workers leave their figures for that port, each server in a new one below it.",
-        shown_default="the system's folder for temporary files",
-    )
-    otel_exporter_otlp_endpoint: str = _server(
-        "", v.optional(v.url("http", "https")), "OpenTelemetry collector; needs the extra `identry[otel]`."
-    )
-
-    database_url: v.Secret = _data(
-        "",
-        v.optional_secret(v.secret_url("postgres", "postgresql")),
-        "PostgreSQL, 14 or newer: `postgresql://user:password@host:5432/auth?sslmode=require`.",
-        required="in production",
-        shown_default="`identry dev`: an embedded PostgreSQL; development: `postgresql://postgres:postgres@localhost:5432/auth`",
-        secret=True,
-    )
-    db_pool_size: int = _data("10", v.number(1, 500), "Connections to PostgreSQL that each worker may hold.")
-    migrations_path: Path | None = _data(
-        "",
-        v.folder,
-        "Folder of golang-migrate files to apply at start.",
-        shown_default="the `migrations` that come with this release",
-    )
-    redis_url: v.Secret = _data(
-        "",
-        v.optional_secret(v.secret_url("redis", "rediss", "unix")),
-        "Redis 6 or newer, or Valkey: `redis://localhost:6379/0`, `rediss://:password@host:6380/0`.",
-        required="in production, and with more than one worker",
-        shown_default="development: an in-process stand-in for one worker",
-        secret=True,
-    )
-    redis_timeout: timedelta = _data(
-        "200ms",
-        v.duration("10ms", "10s"),
-        "How long one command may take, connecting included; a Redis that is slower counts as away.",
-    )
-    session_retention: timedelta = _data(
-        "720h", v.duration("1h", "87600h"), "How long ended sessions stay on record before they are dropped."
-    )
-    audit_retention: timedelta | None = _data(
-        "",
-        v.optional_duration("24h", "876000h"),
-        "How long audit events stay on record before they are dropped, whole months at a time.",
-        shown_default="for ever",
-    )
-
-    secret_key: v.Secret = _tokens(
-        "",
-        v.secret,
-        "Root of every key that encrypts or tags data at rest, 32 characters or more: `openssl rand -base64 48`. "
-        "Losing it makes encrypted columns unreadable and ends every session. Set it before the signing key changes.",
-        shown_default="derived from `JWT_SIGNING_KEY_PEM`; development: made once and kept in `.identry/`",
-        secret=True,
-    )
-    jwt_signing_key_pem: v.Secret = _tokens(
-        "",
-        v.optional_secret(v.private_pem),
-        "RSA private key (PKCS#8 or PKCS#1 PEM, 2048 bits or more) that signs access tokens: "
-        "`openssl genrsa 3072`. Several lines in quotes, or one line with `\\n`.",
-        required="in production",
-        shown_default="development: made once and kept in `.identry/`",
-        secret=True,
-    )
-    jwt_public_key_pem: str = _tokens(
-        "",
-        v.optional(v.public_pem),
-        "Public key to verify with, only for unusual set-ups.",
-        shown_default="derived from the private key",
-    )
-    jwt_kid: str = _tokens("default", v.line, "Key id (`kid`) of the key above in the JWKS.")
-    jwt_issuer: str = _tokens("auth.primuse.dev", v.line, "`iss` of access tokens.")
-    jwt_audience: str = _tokens("primuse-apps", v.line, "`aud` of access tokens.")
-    access_token_ttl: timedelta = _tokens(
-        "24h", v.duration("30s", "168h"), "Lifetime of an access token. `15m` is recommended."
-    )
-    refresh_token_ttl: timedelta = _tokens(
-        "720h",
-        v.duration("1m", "17520h"),
-        "Horizon of a session: it ends this long after login, however often refreshed.",
-    )
-    refresh_grace: timedelta = _tokens(
-        "10s",
-        v.duration("0s", "5m"),
-        "How long a just-replaced refresh token still answers with the same successor. `0`: never.",
-    )
-    jwt_secret: v.Secret = _tokens(
-        "", v.secret, "Legacy, not read: tokens are signed with the key above.", shown_default="ignored", secret=True
-    )
 
     public_registration_enabled: bool = _accounts(
         "false", v.boolean, "Opens `POST /auth/register`; accounts wait for approval by staff."
@@ -224,10 +103,37 @@ class Settings:
         shown_default="derived from `SECRET_KEY`",
         secret=True,
     )
+    webauthn_rp_id: str = _browser(
+        "",
+        passkeys.domain,
+        "Domain that passkeys are bound to: the host of `APP_BASE_URL`, or a domain above it that is yours alone. "
+        "Changing it makes every passkey worthless.",
+        shown_default="the host of `APP_BASE_URL`",
+    )
     ms_client_id: str = _browser(
         "", v.line, "Entra ID: client id. With the secret and both addresses above, Microsoft sign-in is on."
     )
     ms_client_secret: v.Secret = _browser("", v.secret, "Entra ID: client secret.", secret=True)
+    ms_authority_url: str = _browser(
+        "https://login.microsoftonline.com",
+        v.url("https", "http"),
+        "Entra ID: the cloud's sign-in address, for sovereign clouds; issuers are `{MS_AUTHORITY_URL}/{tid}/v2.0`.",
+    )
+
+    oidc_allowed_private_networks: tuple[v.Network, ...] = _browser(
+        "",
+        v.networks,
+        "Networks in which identity providers of tenants may live besides the public Internet, comma-separated: "
+        "`10.20.0.0/16`. Whoever edits a tenant's single sign-on can have this server connect to every port there. In "
+        "development `http:` is accepted for those on the loopback interface.",
+    )
+    dns_servers: tuple[str, ...] = _browser(
+        "",
+        v.name_servers,
+        "Name servers that are asked whether a tenant owns an e-mail domain, comma-separated: `192.0.2.53`, "
+        "`[2001:db8::53]:53`.",
+        shown_default="those of the system",
+    )
 
     argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
     argon2_memory: int = _passwords("65536", v.number(8, 4_194_304), "Argon2id memory in KiB.")
@@ -340,6 +246,12 @@ class Settings:
         if self.is_development:
             return self.app_base_url or self.browser_api_url
         return self.app_base_url if self.api_public_url else ""
+
+    @property
+    def passkey_domain(self) -> str:
+        """What passkeys are bound to; empty where there can be none: no browser surface, or an app without a domain."""
+        host = urlsplit(self.browser_app_url).hostname or ""
+        return "" if passkeys.is_address(host) else (self.webauthn_rp_id or host) if host else ""
 
     @property
     def microsoft_login(self) -> bool:

@@ -7,12 +7,15 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from identry.settings.loading import Problem, SettingsError, load
 from identry.settings.model import Settings
+from identry.settings.passkeys import covers
 from identry.settings.values import Secret
 
 LOCAL_DATABASE = "postgresql://postgres:postgres@localhost:5432/auth"
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _KNOWN_HASH = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$|\$2[aby]\$\d\d\$")
 
 
@@ -181,12 +184,26 @@ def _browser_keys(s: Settings) -> Iterator[Problem]:
         )
 
 
+def _passkeys(s: Settings) -> Iterator[Problem]:
+    host = urlsplit(s.browser_app_url).hostname or ""
+    if s.webauthn_rp_id and not (s.passkey_domain and covers(s.passkey_domain, host)):
+        yield Problem(
+            "WEBAUTHN_RP_ID",
+            f"is not the host of the app or a domain above it ({host or 'there is no APP_BASE_URL'})",
+            "browsers would refuse every passkey: give that host or such a domain, or unset it",
+        )
+
+
 def _browser_in_clear(s: Settings) -> Iterator[Problem]:
     if s.is_development:
         return
     for name, address in (("API_PUBLIC_URL", s.api_public_url), ("APP_BASE_URL", s.app_base_url)):
         if address.startswith("http:"):
             yield Problem(name, "is not https", "cookies and tokens would travel in clear: give its https address")
+    if s.ms_authority_url.startswith("http:") and urlsplit(s.ms_authority_url).hostname not in _THIS_MACHINE:
+        yield Problem(
+            "MS_AUTHORITY_URL", "is not https", "our secret and people's codes would travel in clear: use https"
+        )
     for origin in s.allow_origins:
         if origin.startswith("http:"):
             yield Problem("ALLOW_ORIGINS", f"names {origin}", "a page that is not https could be anybody's: use https")
@@ -286,6 +303,7 @@ _ALWAYS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _restricted,
     _cookie,
     _browser_keys,
+    _passkeys,
 )
 _SERVING = (_browser_in_clear, _required_in_production, _exposed_reset_token, _workers_share, _bootstrap_alone)
 _WARNINGS = (_no_secret_key, _long_access_token, _mail, _ignored, _weak, _insecure, _browser_half)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from identry.core.email_domains import domain_pattern
+from identry.core.txt_records import name_server
 
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.\-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
@@ -152,6 +153,17 @@ def networks(text: str) -> tuple[Network, ...]:
         except ValueError as error:
             raise ValueError(f"is no list of networks in CIDR notation: {error}") from None
     return tuple(found)
+
+
+def name_servers(text: str) -> tuple[str, ...]:
+    """A comma-separated list of name servers, each an address with or without a port."""
+    found = tuple(part for raw in line(text).split(",") if (part := raw.strip()))
+    for part in found:
+        try:
+            name_server(part)
+        except ValueError as error:
+            raise ValueError(f"{part[:100]} {error}") from None
+    return found
 
 
 def url(*schemes: str) -> Callable[[str], str]:

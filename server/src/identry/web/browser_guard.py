@@ -48,28 +48,45 @@ class BrowserBearer:
         self._db = db
         self._clock = clock
 
-    async def session(self, call: Call) -> None:
-        """Signature, claims, session, user, tenant; sets `call.claims`, `call.actor`, `call.tenant_id`
-        and `call.access_version`.
+    async def token(self, call: Call) -> None:
+        """Signature, claims and revocation mark; sets `call.claims`. For handlers whose own statement asks the rest.
 
         Raises:
             Unauthorized: missing, malformed, forged, expired or foreign token.
-            SessionRevoked: its session ended, or user or tenant may not act any more.
+            SessionRevoked: its session is marked as ended.
+        """
+        claims = await self._verifier.verify(bearer_token(call.scope))
+        if self._marks.is_marked(session_of(claims)):
+            raise SessionRevoked
+        call.claims = claims
+
+    async def session(self, call: Call) -> None:
+        """All of `token`, then session, user and tenant; sets `call.actor`, `call.tenant_id`, `call.access_version`.
+
+        Raises:
+            Unauthorized, SessionRevoked: as above, or the session ended, or user or tenant may not act any more.
             ServiceUnavailable: the database cannot answer.
         """
-        claims = call.claims = await self._verifier.verify(bearer_token(call.scope))
-        session_id = session_of(claims)
-        if self._marks.is_marked(session_id):
-            raise SessionRevoked
+        await self.token(call)
+        session_id = session_of(call.claims)
         row = await self._db.fetchrow(_LIVE, session_id, self._clock.now())
         if row is None:
             raise SessionRevoked
         ended, access_version, tenant_id, amr, auth_time, *rest = row
         user = User(*rest)
-        if ended is not None or access_version is None or not _belong(claims, tenant_id, user):
+        if ended is not None or access_version is None or not belong(call.claims, tenant_id, user.id):
             raise SessionRevoked
         call.actor = Actor(user=user, session_id=session_id, amr=amr, auth_time=auth_time)
         call.tenant_id, call.access_version = tenant_id, access_version
+
+    async def session_or_ticket(self, call: Call) -> None:
+        """As `session`; a request without an access token goes on, and the handler asks for a ticket in its body.
+
+        Raises:
+            Unauthorized, SessionRevoked, ServiceUnavailable: as `session`, for whoever sends a token.
+        """
+        if call.header(b"authorization") is not None:
+            await self.session(call)
 
     async def named_session(self, call: Call) -> UUID | None:
         """The session of the request's bearer token, if it carries a genuine one; nothing else is asked."""
@@ -79,7 +96,7 @@ class BrowserBearer:
             return None
 
 
-def _belong(claims: Claims, tenant_id: UUID | None, user: User) -> bool:
+def belong(claims: Claims, tenant_id: UUID | None, user_id: UUID) -> bool:
     """Whether token, session and user belong together.
 
     The version in the token is not asked: the session's own was compared with the user's, and the one session that
@@ -89,6 +106,6 @@ def _belong(claims: Claims, tenant_id: UUID | None, user: User) -> bool:
     return (
         tenant_id is not None
         and told("tenant_id") == str(tenant_id)
-        and told("sub") == str(user.id)
-        and told("user_id") == str(user.id)
+        and told("sub") == str(user_id)
+        and told("user_id") == str(user_id)
     )

@@ -73,6 +73,11 @@ class Call:
         self.access_version: int | None = None
 
     @property
+    def caller(self) -> Actor | None:
+        """The actor, or None where the guard lets somebody in who has no session yet."""
+        return getattr(self, "actor", None)
+
+    @property
     def origin(self) -> Origin:
         """Address, user agent and request id of the caller; worked out only when somebody asks."""
         if self._origin is None:

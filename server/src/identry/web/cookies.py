@@ -76,6 +76,12 @@ class Cookie:
         return value if value and _VALUE.fullmatch(value) else None
 
 
+def passkey_cookie(*, same_site: str, secure: bool, seconds: int) -> Cookie:
+    """The cookie by which a browser is known that asked for a passkey: what it asked for, no other may use."""
+    name = "__Secure-identry_passkey" if secure else "identry_passkey"
+    return Cookie(name, "/api/v1/auth/passkeys", seconds, same_site.capitalize(), secure)
+
+
 def refresh_cookie(*, same_site: str, secure: bool, days: int) -> Cookie:
     """The cookie of a browser's session (contracts/browser-api.md §4)."""
     return Cookie("refresh_token", "/api/v1/auth", days * 86400, same_site.capitalize(), secure)

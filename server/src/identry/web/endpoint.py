@@ -20,7 +20,7 @@ OriginOf = Callable[[Scope], Origin]
 
 _encode = msgspec.json.Encoder().encode
 _PREFIX, _SUFFIX = b'{"success":true,"data":', b"}"
-_NO_BODY = frozenset({204, 304})
+_NO_BODY = frozenset({204, 302, 304})
 
 
 class ClientGone(APIError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ class Guard(Enum):
     BEARER = "bearer"  # signature, claims, live session, user: `call.actor`
     MACHINE = "machine"  # X-Internal-API-Key
     BROWSER = "browser"  # as BEARER for tokens of the browser surface: `call.actor`, `call.tenant_id`
+    BROWSER_TOKEN = "browser_token"  # noqa: S105 - as TOKEN for tokens of the browser surface
+    TICKET = "ticket"  # as BROWSER, or without a token: the body's `session_token` tells, asked by the handler
     COOKIE = "cookie"  # a known origin; the handler reads the refresh cookie
 
 
@@ -54,6 +57,9 @@ class Operation:
         rule: the row of the authorization matrix that decides who may (empty: the guard alone decides).
         permission: what the caller's groups must allow in the tenant of the session, for example `users:read`; checked
             after the guard and before anything of the request is decoded.
+        fresh: how long ago the caller may have signed in; who did so earlier signs in again first. A refresh is no
+            sign-in.
+        sensitive: whether a tenant may want a second factor for it that is as recent as `web.step_up.RECENT`.
         body, query, reply: msgspec structs; `reply` None means raw bytes.
         or_replies: further shapes that a success may have.
         status: of success.
@@ -78,6 +84,8 @@ class Operation:
     guard: Guard = Guard.PUBLIC
     rule: str = ""
     permission: str = ""
+    fresh: timedelta | None = None
+    sensitive: bool = False
     body: type[Any] | None = None
     query: type[Any] | None = None
     reply: Any = None

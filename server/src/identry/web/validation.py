@@ -13,9 +13,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
-from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET, Meta
 
+from identry.core import email_address
 from identry.web.errors import Fault, InvalidRequest
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
@@ -24,15 +24,8 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def email(value: str) -> str:
-    """A valid address, trimmed and lower-case, ASCII (an international domain becomes its A-label).
-
-    Only ASCII local parts are accepted, so no two spellings of one mailbox can fold into each other.
-    """
-    try:
-        valid = validate_email(value.strip(), check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError as error:
-        raise ValueError(f"is not a valid e-mail address: {error}") from error
-    return (valid.ascii_email or valid.normalized).lower()
+    """A valid address in the spelling that is stored (`core.email_address`)."""
+    return email_address.normalised(value)
 
 
 def login_email(value: str) -> str:
@@ -99,6 +92,9 @@ NewPassword = Annotated[str, Meta(max_length=1024, extra={"check": secret}, exam
 OpaqueToken = Annotated[str, Meta(min_length=1, max_length=1024, extra={"check": secret})]
 SearchText = Annotated[str, Meta(max_length=200, extra={"check": search_text}, examples=["ada"])]
 Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$(?!\n)", examples=["MANAGER"])]
+
+TotpCode = Annotated[str, Meta(pattern=r"^[ \-]*([0-9][ \-]*){6}$(?!\n)", max_length=64, examples=["123456"])]
+RecoveryCode = Annotated[str, Meta(min_length=1, max_length=64, examples=["7q2mk-9x4pa"])]
 
 
 @cache

@@ -88,12 +88,20 @@ def test_every_mail_says_why_it_came_and_what_to_do_if_it_was_not_you(name: str,
         ("account_approved", "https://app.example.com/login"),
         ("password_reset", "https://app.example.com/reset-password?token=a-b_c"),
         ("invitation", "https://app.example.com/invite/a-b_c"),
+        ("tenant_invitation", "https://app.example.com/invite/a-b_c"),
     ],
 )
 def test_links_lead_where_the_contract_says(name: str, link: str, renderer: Renderer) -> None:
     mail = render(name, renderer, "a-b_c")
     assert mail.links == (link,)
     assert f"\n{link}\n" in mail.text
+
+
+def test_invitations_of_a_tenant_lead_to_the_single_page_app_and_other_mail_does_not() -> None:
+    app = "https://cloud.example.net"
+    two = Renderer(frontend_url="https://app.example.com", app_url=f"{app}/", app_name="Kisum Auth")
+    assert render("tenant_invitation", two, "a-b_c").links == (f"{app}/invite/a-b_c",)
+    assert render("invitation", two, "a-b_c").links == ("https://app.example.com/invite/a-b_c",)
 
 
 def test_a_token_cannot_leave_its_place_in_the_link(renderer: Renderer) -> None:

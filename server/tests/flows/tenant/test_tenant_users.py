@@ -207,3 +207,25 @@ async def test_company_memberships_and_groups_written_at_once_never_wait_for_eac
             *(groups_of(person.id) for person in reversed(people)),
         )
         assert set(answers) <= {200, 201}
+
+
+async def test_a_company_membership_that_is_opened_again_brings_no_groups_back(tenant: Tenant) -> None:
+    person = await tenant.person("Admin")
+    staff = await tenant.app.signed_in(global_role="PLATFORM_ADMIN")
+    assert (await tenant.ask("PATCH", f"/users/{person.id}", {"is_active": False}))[0] == 200
+    reply = await tenant.app.http.post(
+        f"/internal/companies/{tenant.id}/memberships",
+        json={"userId": str(person.id), "role": "MEMBER"},
+        headers=staff.bearer,
+    )
+    assert reply.status_code == 201
+    _, body = await tenant.ask("GET", f"/users/{person.id}")
+    assert (body["is_active"], body["groups"]) == (True, [])
+    assert (await tenant.ask("PATCH", f"/users/{person.id}", {"full_name": "P"}))[0] == 200
+    group = await tenant.group("incidents:read")
+    assert (await tenant.ask("PUT", f"/users/{person.id}/groups", {"group_ids": [str(group.id)]}))[0] == 200
+    body_of = {"userId": str(person.id), "role": "MANAGER"}
+    path = f"/internal/companies/{tenant.id}/memberships"
+    assert (await tenant.app.http.post(path, json=body_of, headers=staff.bearer)).status_code == 200
+    _, body = await tenant.ask("GET", f"/users/{person.id}")
+    assert [g["id"] for g in body["groups"]] == [str(group.id)], "a member keeps them"

@@ -12,12 +12,14 @@ class Event:
 
     `required` and `optional` name the context keys; every value is text. A key ending in `_at` holds an RFC 3339
     instant. `expires_at` also ends the retries: a mail whose link is dead is not sent. `path` is appended to
-    `FRONTEND_URL`; its `{token}` is filled in URL-quoted. `None` means the mail has no link.
+    `FRONTEND_URL`, or to `APP_BASE_URL` when `to_app`; its `{token}` is filled in URL-quoted. `None` means the mail has
+    no link.
     """
 
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     path: str | None = None
+    to_app: bool = False
 
     def check(self, template: str, context: Mapping[str, str]) -> None:
         """Refuse a context with missing or unknown keys.
@@ -43,9 +45,24 @@ EVENTS: Mapping[str, Event] = {
         required=frozenset({"token", "expires_at"}), optional=_NAME, path="/reset-password?token={token}"
     ),
     "password_changed": Event(optional=_NAME),
+    "identity_linked": Event(required=frozenset({"provider_name"}), optional=_NAME),
+    "identity_removed": Event(required=frozenset({"provider_name"}), optional=_NAME),
+    "passkey_added": Event(required=frozenset({"passkey_name"}), optional=_NAME),
+    "passkey_removed": Event(required=frozenset({"passkey_name"}), optional=_NAME),
+    "mfa_enabled": Event(optional=_NAME),
+    "mfa_disabled": Event(optional=_NAME),
+    "mfa_recovery_code_used": Event(required=frozenset({"codes_left"}), optional=_NAME),
+    "mfa_recovery_codes_renewed": Event(optional=_NAME),
+    "mfa_reset": Event(optional=_NAME),
     "invitation": Event(
         required=frozenset({"token", "expires_at"}),
         optional=frozenset({"inviter_name", "company_name", "role"}),
         path="/invite/{token}",
+    ),
+    "tenant_invitation": Event(
+        required=frozenset({"token", "expires_at"}),
+        optional=frozenset({"inviter_name", "company_name"}),
+        path="/invite/{token}",
+        to_app=True,
     ),
 }

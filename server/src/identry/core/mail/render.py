@@ -39,15 +39,19 @@ class RenderedMail:
 class Renderer:
     """Renders every event of `EVENTS`.
 
-    `frontend_url` starts every link (never a request's Host), `app_name` signs, `logo_url` is the header image
-    (empty: `{frontend_url}/logo_white.png`). A file in the folder `overrides` wins over the built-in one of that name.
+    `frontend_url` starts every link (never a request's Host), `app_url` those to the single-page app (empty: the
+    former), `app_name` signs, `logo_url` is the header image (empty: `{frontend_url}/logo_white.png`). A file in the
+    folder `overrides` wins over the built-in one of that name.
 
     Raises:
         MailTemplateError: `overrides` is not a folder, or one of its templates does not render.
     """
 
-    def __init__(self, *, frontend_url: str, app_name: str, logo_url: str = "", overrides: Path | None = None) -> None:
+    def __init__(
+        self, *, frontend_url: str, app_name: str, app_url: str = "", logo_url: str = "", overrides: Path | None = None
+    ) -> None:
         self._frontend_url = frontend_url.rstrip("/")
+        self._app_url = (app_url or frontend_url).rstrip("/")
         self._app_name = one_line(app_name)
         folders = [_BUILT_IN] if overrides is None else [overrides, _BUILT_IN]
         self._environment = jinja2.Environment(
@@ -81,7 +85,7 @@ class Renderer:
         values.pop("token", None)  # it belongs in the link and nowhere else
         link = ""
         if event.path is not None:
-            link = self._frontend_url + event.path.format(
+            link = (self._app_url if event.to_app else self._frontend_url) + event.path.format(
                 token=quote(context.get("token", ""), safe="", errors="replace")
             )
         expires_at = values.get("expires_at")

@@ -15,7 +15,7 @@ from identry.core.db import Database, Unavailable
 from identry.core.mail.mime import BadAddressError, Message, compose, origin_of
 from identry.core.mail.outbox import MailRow, Outbox
 from identry.core.mail.render import MailTemplateError, Renderer
-from identry.core.mail.transports import DeliveryError, Outcome, Transport
+from identry.core.mail.transports import DeliveryError, NullTransport, Outcome, Transport
 
 _LOG = structlog.get_logger(__name__)
 _JITTER = secrets.SystemRandom()
@@ -102,6 +102,11 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._transport.close()
+
+    @property
+    def is_off(self) -> bool:
+        """Whether mail is off: nothing leaves, and nobody can read it."""
+        return isinstance(self._transport, NullTransport)
 
     @property
     def stats(self) -> SenderStats:

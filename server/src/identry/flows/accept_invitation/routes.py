@@ -9,17 +9,17 @@ import msgspec
 
 from identry.core.limits import ACCEPT_INVITATION, ACCOUNT_FAILURES
 from identry.core.new_passwords import UnacceptablePassword
-from identry.flows.accept_invitation.service import (
-    AcceptInvitation,
+from identry.flows.accept_invitation.acceptance import (
     AccountExists,
     InvitationExpired,
     InvitationUsed,
     UnknownInvitation,
-    WrongPassword,
 )
+from identry.flows.accept_invitation.service import AcceptInvitation, WrongPassword
 from identry.signin import (
     AccountInactive,
     CredentialsChanged,
+    EmailDomainNotAllowed,
     MfaRequired,
     MfaSetupRequired,
     PasswordLoginDisabled,
@@ -33,18 +33,18 @@ from identry.web.views import SignedInView
 
 REFUSALS = (
     UnknownInvitation,
-    InvitationUsed,
     InvitationExpired,
     AccountExists,
     WrongPassword,
     UnacceptablePassword,
     PasswordLoginDisabled,
+    EmailDomainNotAllowed,
     CredentialsChanged,
     PendingApproval,
     RegistrationRejected,
     AccountInactive,
 )
-"""Why an invitation cannot be accepted, on every surface."""
+"""Why an invitation cannot be accepted, on every surface; that it was used is said in the words of each."""
 
 
 class OfferView(msgspec.Struct, rename="camel", frozen=True):
@@ -68,7 +68,7 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
     """The room's rows of the operation table."""
 
     async def look(call: Call) -> OfferView:
-        offer = await accept.look(call.path["token"])
+        offer = (await accept.look(call.path["token"])).invitation
         return OfferView(offer.email, offer.company_id, offer.role, offer.expires_at)
 
     async def handle(call: Call) -> SignedInView:
@@ -95,7 +95,7 @@ def operations(accept: AcceptInvitation) -> list[Operation]:
             body=AcceptBody,
             reply=SignedInView,
             limits=(ACCEPT_INVITATION, ACCOUNT_FAILURES),
-            errors=(*REFUSALS, MfaRequired, MfaSetupRequired),
+            errors=(*REFUSALS, InvitationUsed, MfaRequired, MfaSetupRequired),
             description="Makes the account when the address has none (approved, active, address proven); otherwise the "
             "password must be that of the existing account, which keeps its name. With a second factor the answer is "
             "`mfa_required`; the invitation is accepted then.",

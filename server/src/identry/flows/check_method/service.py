@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from identry.core.db import Executor
 from identry.core.email_domains import domain_of
 from identry.core.limits import CHECK_METHOD, Limiter
 from identry.core.origin import Origin
+from identry.records import domains
 from identry.signin import PasswordLoginDisabled
 
 
@@ -18,12 +20,10 @@ class Sso:
     Attributes:
         login_url: where it begins.
         display_name: what its button says.
-        only: whether the tenant wants nothing else.
     """
 
     login_url: str
     display_name: str
-    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +35,26 @@ class Ways:
     sso: Sso | None
 
 
-SsoOf = Callable[[str], Awaitable[Sso | None]]
-
-
-async def no_sso(domain: str) -> Sso | None:  # noqa: ARG001 - the signature of SsoOf
-    """No domain has single sign-on of its own."""
-    return None
-
-
 class CheckMethod:
-    """Says how an address may sign in.
+    """Says how an address may sign in. Only a verified domain says anything of its tenant.
 
     Args:
         password_login: False under `AUTH_POLICY=restricted`.
         microsoft: whether sign-in with Microsoft is configured.
-        sso_of: a verified domain → the single sign-on of its tenant.
+        login_url: a tenant's short name → where sign-in with its own provider begins.
     """
 
-    def __init__(self, limiter: Limiter, *, password_login: bool, microsoft: bool, sso_of: SsoOf = no_sso) -> None:
+    def __init__(
+        self, db: Executor, limiter: Limiter, *, password_login: bool, microsoft: bool, login_url: Callable[[str], str]
+    ) -> None:
+        self._db = db
         self._limiter = limiter
         self._password_login = password_login
         self._microsoft = microsoft
-        self._sso_of = sso_of
+        self._login_url = login_url
 
     async def __call__(self, email: str, origin: Origin) -> Ways:
-        """The ways of the address's domain.
+        """The ways of the address's domain: the same statement for every address, whoever exists.
 
         Raises:
             RateLimited: the client address used up its tries.
@@ -68,11 +63,13 @@ class CheckMethod:
         await self._limiter.spend(CHECK_METHOD, origin.ip)
         if not self._password_login:
             raise PasswordLoginDisabled
-        domain = domain_of(email)
-        sso = await self._sso_of(domain) if domain else None
-        methods = [
-            *([] if sso and sso.only else ["password"]),
-            *(["microsoft"] if self._microsoft and not (sso and sso.only) else []),
-            *(["oidc"] if sso else []),
-        ]
-        return Ways(tuple(methods), "oidc" if sso else methods[0], sso)
+        ways = await domains.ways(self._db, domain_of(email))
+        own = ways is not None and ways.display_name is not None
+        sso_only = ways is not None and ways.auth_policy == "restricted" and (own or self._microsoft)
+        sso = Sso(self._login_url(ways.slug), ways.display_name) if ways and ways.display_name is not None else None
+        methods = (
+            *(() if sso_only else ("password",)),
+            *(("microsoft",) if self._microsoft and not (sso_only and own) else ()),
+            *(("oidc",) if own else ()),
+        )
+        return Ways(methods, "oidc" if own else methods[0], sso)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from identry.authority import Actor, Situation, Wanted, require, require_standing
+from identry.authority import Actor, NotAllowed, Situation, Wanted, require, require_standing
 from identry.core import email_domains
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -15,6 +15,7 @@ from identry.core.mail import Outbox
 from identry.core.mail.outbox import instant
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
+from identry.offering import MATRIX_ROW, may_offer
 from identry.records import invitations, memberships, tenants, users
 from identry.records.audit import Audit
 from identry.records.invitations import Invitation, State
@@ -22,7 +23,7 @@ from identry.records.users import User
 from identry.signin import EmailDomainNotAllowed
 from identry_kit.apierror import Conflict, NotFound
 
-RULE = "invitations"
+RULE = MATRIX_ROW
 
 
 class AlreadyMember(Conflict):
@@ -110,8 +111,8 @@ class Invite:
             # Asked again inside: a renewal replaces somebody's invitation, which must be within the caller's reach too.
             member = await self._is_member(tx, company_id, business_unit_id, email)
             replaced = await invitations.find_open(tx, company_id, email)
-            if replaced is not None and not member:
-                require(RULE, Situation(actor, wanted=Wanted(role=replaced.role)))
+            if replaced is not None and not member and not await may_offer(tx, caller, replaced):
+                raise NotAllowed
             if not member:
                 drafted = self._draft(caller, company_id, business_unit_id, email, role)
                 stored = await self._store(tx, drafted, raw_token, caller, origin)
@@ -185,7 +186,8 @@ class Invite:
             found = await invitations.lock(tx, company_id, invitation_id)
             if found is None:
                 raise UnknownInvitation
-            require(RULE, Situation(actor, wanted=Wanted(role=found.role)))
+            if not await may_offer(tx, caller, found):
+                raise NotAllowed
             if found.state(now) == State.ACCEPTED:
                 raise AlreadyAccepted
             if found.revoked_at is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from identry.browser import BROWSER_PATH, LoginOk, Replies
 from identry.core.limits import BROWSER_MFA_VERIFY
-from identry.flows.mfa.service import FactorUnreadable, StaleTicket, VerifyMfa, WrongCode
+from identry.flows.mfa.service import VerifyMfa
+from identry.second_factor import FactorUnreadable, StaleTicket, WrongCode
 from identry.signin import (
     AccountInactive,
     CredentialsChanged,
@@ -20,13 +19,7 @@ from identry.signin import (
 from identry.web.call import Answer, Call
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
-from identry.web.validation import OpaqueToken
-
-TotpCode = Annotated[
-    str,
-    msgspec.Meta(pattern=r"^[ \-]*([0-9][ \-]*){6}$(?!\n)", max_length=64, examples=["123456"]),
-]
-RecoveryCode = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["7q2mk-9x4pa"])]
+from identry.web.validation import OpaqueToken, RecoveryCode, TotpCode
 
 
 class BrowserVerifyBody(msgspec.Struct):

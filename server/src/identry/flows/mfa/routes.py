@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 
 from identry.core.limits import MFA_VERIFY
-from identry.flows.mfa.service import FactorUnreadable, StaleTicket, VerifyMfa, WrongCode
+from identry.flows.mfa.service import VerifyMfa
+from identry.second_factor import FactorUnreadable, StaleTicket, WrongCode
 from identry.signin import (
     AccountInactive,
     CredentialsChanged,

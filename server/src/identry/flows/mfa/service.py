@@ -6,72 +6,22 @@ counted before the code is looked at and given back when it was right, so guesse
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
-
 import msgspec
-import structlog
 
-from identry.core import recovery_codes, totp
 from identry.core.clock import Clock
-from identry.core.db import Database, Executor
-from identry.core.limits import MFA_VERIFY, Limit, Limiter, RateLimited
+from identry.core.db import Database
+from identry.core.limits import MFA_VERIFY, Limit, Limiter
 from identry.core.origin import Origin
-from identry.core.passwords import Passwords
-from identry.core.recovery_codes import RecoveryCodes
-from identry.core.secrets import SealError, token_hash
-from identry.records import factors, one_time_tokens, users
+from identry.core.secrets import token_hash
+from identry.flows.mfa import queries
+from identry.records import factors
 from identry.records.audit import Audit
-from identry.records.factors import FAILURE_WINDOW, TotpFactor, TotpSecrets
+from identry.records.factors import TotpFactor
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
+from identry.second_factor import FirstFactor, Proof, SecondFactors, StaleTicket, WrongCode, locked
 from identry.signin import SignedIn, SignIn
-from identry_kit.apierror import APIError, ServiceUnavailable, Unauthorized
 from identry_kit.context import annotate
-
-log = structlog.get_logger("identry.mfa")
-
-_IGNORED = re.compile(r"[\s\-]")
-
-
-class WrongCode(Unauthorized):
-    """401: ticket or code is wrong, used or expired; the answer is the same."""
-
-    browser_code = "invalid_code"
-    message = "invalid or expired code"
-
-
-class StaleTicket(WrongCode):
-    """401: the ticket of the first step was never given, was used, has expired, or its tries are used up."""
-
-    browser_code = "session_token_expired"
-
-
-class FactorUnreadable(ServiceUnavailable):
-    """503: the secret of the factor cannot be opened (`SECRET_KEY` was changed or the row damaged)."""
-
-    message = "the second factor cannot be checked"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "60"})
-
-
-class _FirstFactor(msgspec.Struct, rename="camel"):
-    """What `signin` wrote into the ticket."""
-
-    amr: tuple[str, ...]
-    token_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """A right code: which factor, and the write that uses it up (False: somebody else used it first)."""
-
-    factor: str
-    use: Callable[[Executor], Awaitable[bool]]
 
 
 class VerifyMfa:
@@ -88,9 +38,7 @@ class VerifyMfa:
         clock: Clock,
         audit: Audit,
         limiter: Limiter,
-        passwords: Passwords,
-        secrets: TotpSecrets,
-        codes: RecoveryCodes,
+        second: SecondFactors,
         signin: SignIn,
         *,
         ticket: Purpose = Purpose.MFA_TICKET,
@@ -100,9 +48,7 @@ class VerifyMfa:
         self._clock = clock
         self._audit = audit
         self._limiter = limiter
-        self._passwords = passwords
-        self._secrets = secrets
-        self._codes = codes
+        self._second = second
         self._signin = signin
         self._ticket = ticket
         self._tries = tries
@@ -121,28 +67,21 @@ class VerifyMfa:
         hashed = token_hash(raw_ticket)
         user, factor, first = await self._waiting(hashed, origin)
         await self._spend_try(hashed, factor, origin)
-        try:
-            proof = await self._prove(factor, code)
-        except APIError:
-            # Nobody learned whether the code was right, so nothing failed.
-            await factors.refund_failure(self._db, factor.user_id)
-            raise
+        proof = await self._second.prove(user, factor, code)
         if proof is None or not await self._use(proof, hashed, factor, origin):
             await self._refuse(user, "wrong code", origin)
             raise WrongCode
-        return await self._signin.complete(user, (*first.amr, "otp", "mfa"), origin)
+        return await self._signin.complete(user, (*first.amr, "otp", "mfa"), origin, tenant_id=first.tenant_id)
 
-    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, _FirstFactor]:
+    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, FirstFactor]:
         """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
-        ticket = await one_time_tokens.peek(self._db, self._ticket, hashed, self._clock.now())
-        if ticket is None:
+        found = await queries.waiting(self._db, self._ticket, hashed, self._clock.now())
+        if found is None:
             await self._refuse(None, "invalid ticket", origin)
             raise StaleTicket
-        first = msgspec.json.decode(ticket.data, type=_FirstFactor)
-        user = await users.find(self._db, ticket.user_id)
-        factor = await factors.find(self._db, ticket.user_id)
-        usable = user is not None and user.token_version == first.token_version
-        if user is None or factor is None or factor.confirmed_at is None or not usable:
+        user, factor = found.user, found.factor
+        first = msgspec.json.decode(found.data, type=FirstFactor)
+        if factor is None or factor.confirmed_at is None or user.token_version != first.token_version:
             await self._refuse(user, "account changed during sign-in", origin)
             raise StaleTicket
         return user, factor, first
@@ -150,81 +89,40 @@ class VerifyMfa:
     async def _spend_try(self, hashed: bytes, factor: TotpFactor, origin: Origin) -> None:
         """One of the ticket's five tries and one of the account's ten; committed before the code is looked at."""
         now = self._clock.now()
-        async with self._db.transaction() as tx:
-            admitted = await factors.reserve_failure(tx, factor.user_id, now)
-            spent = admitted and await one_time_tokens.spend_attempt(tx, self._ticket, hashed, now) is not None
-            if not spent:
-                reason = "too many tries for this ticket" if admitted else "too many wrong codes for this account"
-                await self._audit.record(
-                    tx,
-                    "auth.mfa.failed",
-                    origin,
-                    actor="anonymous",
-                    target=factor.user_id,
-                    success=False,
-                    details={"reason": reason},
-                )
+        refused = self._audit.row(
+            "auth.mfa.failed",
+            origin,
+            actor="anonymous",
+            target=factor.user_id,
+            success=False,
+            details={"reason": "too many tries for this ticket"},
+        )
+        locked_out = '{"reason":"too many wrong codes for this account"}'
+        admitted, spent = await queries.spend_try(
+            self._db, self._ticket, hashed, factor.user_id, now, refused, locked_out
+        )
         if not admitted:
             annotate(sign_in="rate_limited")
-            raise RateLimited(headers={"Retry-After": str(_seconds_until_unlocked(factor, now))})
+            raise locked(factor, now)
         if not spent:
             annotate(sign_in="failed")
             raise StaleTicket
 
-    async def _prove(self, factor: TotpFactor, code: str) -> _Proof | None:
-        typed = _IGNORED.sub("", code)
-        if totp.is_code(typed):
-            return self._prove_totp(factor, typed)
-        canonical = recovery_codes.canonical(typed)
-        return None if canonical is None else await self._prove_recovery_code(factor, canonical)
-
-    def _prove_totp(self, factor: TotpFactor, code: str) -> _Proof | None:
-        try:
-            secret = self._secrets.open(factor)
-        except SealError as error:
-            log.error("mfa.secret_unreadable", user_id=str(factor.user_id), reason=str(error))
-            raise FactorUnreadable from None
-        step = totp.matching_step(secret, code, self._clock.now(), after=factor.last_step)
-        if step is None:
-            return None
-
-        async def use(tx: Executor) -> bool:
-            if not await factors.advance(tx, factor.user_id, step):
-                return False
-            if factor.key_id != self._secrets.key_id:
-                sealed = self._secrets.seal(factor.user_id, secret)
-                await factors.reseal(tx, factor, sealed, self._secrets.key_id)
-            return True
-
-        return _Proof("totp", use)
-
-    async def _prove_recovery_code(self, factor: TotpFactor, code: str) -> _Proof | None:
-        """One hash, whether or not there is a code that it could belong to."""
-        selector = self._codes.selector(factor.user_id, code)
-        stored = await factors.find_code(self._db, factor.user_id, selector)
-        verdict = await self._passwords.verify(code, stored.code_hash if stored else None)
-        if stored is None or not verdict.ok:
-            return None
-        return _Proof("recovery_code", lambda tx: factors.use_code(tx, stored.id, self._clock.now()))
-
-    async def _use(self, proof: _Proof, hashed: bytes, factor: TotpFactor, origin: Origin) -> bool:
+    async def _use(self, proof: Proof, hashed: bytes, factor: TotpFactor, origin: Origin) -> bool:
         """Use up code and ticket; the code first, so that a repeated code leaves the ticket its other tries."""
+        event = self._audit.row(
+            "auth.mfa.succeeded",
+            origin,
+            actor=factor.user_id,
+            target=factor.user_id,
+            details={"factor": proof.factor},
+        )
+        now = self._clock.now()
+        if proof.step is not None:
+            return await queries.settle_step(self._db, self._ticket, hashed, now, event, factor.user_id, proof.step)
         async with self._db.transaction() as tx:
             await factors.lock(tx, factor.user_id)
-            if not await proof.use(tx):
-                return False
-            if await one_time_tokens.consume(tx, self._ticket, hashed, self._clock.now()) is None:
-                return False
-            await factors.refund_failure(tx, factor.user_id)
-            await self._audit.record(
-                tx,
-                "auth.mfa.succeeded",
-                origin,
-                actor=factor.user_id,
-                target=factor.user_id,
-                details={"factor": proof.factor},
-            )
-        return True
+            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, now, event)
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
         annotate(sign_in="failed")
@@ -237,8 +135,3 @@ class VerifyMfa:
             success=False,
             details={"reason": reason},
         )
-
-
-def _seconds_until_unlocked(factor: TotpFactor, now: datetime) -> int:
-    since = factor.failures_since or now
-    return max(1, math.ceil((since + FAILURE_WINDOW - now).total_seconds()))

@@ -45,6 +45,7 @@ def operations(change: PasswordChange) -> list[Operation]:
             tag="Browser",
             surface="browser",
             guard=Guard.BROWSER,
+            sensitive=True,
             body=PasswordChangeBody,
             status=204,
             limits=(PASSWORD_CHANGE,),

@@ -1,6 +1,6 @@
 """Ask for a link; use it once. Source: contracts/platform-api.md §4.2 "reset token", "reset success", SECURITY §2.
 
-A known and an unknown address cost the same: both run the same statements in one transaction and commit an audit row;
+A known and an unknown address cost the same: both run the same statements and commit an audit row;
 for the unknown one everything but that row is rolled back to a savepoint.
 """
 
@@ -21,12 +21,15 @@ from identry.core.mail.outbox import instant
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
-from identry.records import one_time_tokens, sessions, users
+from identry.records import identities, one_time_tokens, seats, sessions, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
+from identry.records.seats import Place
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
 from identry.signin import PasswordLoginDisabled
 from identry_kit.apierror import BadRequest, NotImplementedYet
+
+_SENT = "sent"
 
 
 class VendorReset(NotImplementedYet):
@@ -101,11 +104,14 @@ class PasswordReset:
             raise VendorReset
         await self._limiter.spend(RESET_REQUEST_EMAIL, email)
         user = await users.find_by_email(self._db, email)
+        someone = user or self._nobody(email)
+        places = await seats.of_user(self._db, someone.id)
         raw_token = new_token()
-        eligible = user is not None and may_reset(user)
+        reason = _reason(user, places)
+        eligible = reason == _SENT
         async with self._db.transaction() as tx:
             await tx.execute("SAVEPOINT reset")
-            await self._issue(tx, user or self._nobody(email), raw_token)
+            await self._issue(tx, someone, raw_token)
             await tx.execute("RELEASE SAVEPOINT reset" if eligible else "ROLLBACK TO SAVEPOINT reset")
             await self._audit.record(
                 tx,
@@ -114,7 +120,7 @@ class PasswordReset:
                 actor="anonymous",
                 target=user.id if user else None,
                 success=eligible,
-                details={"reason": "sent" if eligible else "blocked account" if user else "unknown address"},
+                details={"reason": reason},
             )
         return raw_token
 
@@ -167,7 +173,7 @@ class PasswordReset:
         forgot a password has guessed before.
 
         Raises:
-            PasswordLoginDisabled: `AUTH_POLICY=restricted`.
+            PasswordLoginDisabled: deployment, or every tenant of the account, want single sign-on.
             InvalidResetToken: the token opens nothing (any more), or its account is blocked.
             UnacceptablePassword: the policy refuses the password; the token stays open.
             TooManyRequests, ServiceUnavailable: limit used up; hashing queue, limiter or database cannot answer.
@@ -182,6 +188,9 @@ class PasswordReset:
         if not may_reset(user):
             await self._refuse(user.id, "blocked account", origin)
             raise InvalidResetToken
+        if seats.only_single_sign_on(await seats.of_user(self._db, user.id)):
+            await self._refuse(user.id, "single sign-on only", origin)
+            raise PasswordLoginDisabled
         password_hash = await self._new_passwords.hash(new_password, email=user.email, field=field)
         ended = await self._set_password(user, token_hash(raw_token), password_hash, origin)
         if ended is None:
@@ -213,6 +222,9 @@ class PasswordReset:
         changes = {"password_hash": password_hash, "email_verified": True}
         await users.update(tx, user.id, changes, now=now, bump=True)
         await one_time_tokens.void(tx, user.id, now)
+        if not user.email_verified:
+            # The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it.
+            await identities.delete_all(tx, user.id)
         ended = await sessions.revoke_all(tx, user.id, "password reset", now)
         await self._outbox.enqueue(
             tx, template="password_changed", to=user.email, context={"full_name": user.full_name}
@@ -237,6 +249,15 @@ class PasswordReset:
             success=False,
             details={"reason": reason},
         )
+
+
+def _reason(user: User | None, places: list[Place]) -> str:
+    """What becomes of a request; only the first word sends a mail, and the answer never tells."""
+    if user is None:
+        return "unknown address"
+    if not may_reset(user):
+        return "blocked account"
+    return "single sign-on only" if seats.only_single_sign_on(places) else _SENT
 
 
 def may_reset(user: User) -> bool:

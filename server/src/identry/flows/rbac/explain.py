@@ -10,7 +10,7 @@ from identry.core.db import Executor
 from identry.entitlements import Entitlements, EntitlementsUnavailable, Owned
 from identry.flows.rbac.service import MemberUnknown
 from identry.permissions import Rights
-from identry.records import groups, memberships, tenants, users
+from identry.records import groups, memberships, passkeys, tenants, users
 from identry.records.groups import Group
 from identry.records.memberships import Grants
 from identry.records.tenants import Tenant, TenantMember
@@ -88,7 +88,7 @@ class Explain:
             _account(user),
             _tenant(tenant),
             _membership(member),
-            self._policy(user, tenant),
+            self._policy(tenant, secured=user.mfa_enabled or await passkeys.has_any(self._db, user_id)),
             await self._groups(tenant_id, permission, findings),
             *await self._platform(tenant_id, user_id, permission),
         ]
@@ -100,11 +100,11 @@ class Explain:
             [check.change for check in checks if check.decides and not check.passed],
         )
 
-    def _policy(self, user: User, tenant: Tenant) -> Check:
+    def _policy(self, tenant: Tenant, *, secured: bool) -> Check:
         restricted = "restricted" in (self._auth_policy, tenant.auth_policy)
         demands = [
             *(["sign-in with single sign-on only"] if restricted else []),
-            *(["a second factor"] if tenant.mfa_required and not user.mfa_enabled else []),
+            *(["a second factor"] if tenant.mfa_required and not secured else []),
         ]
         if demands:
             return Check("policy", True, f"does not decide this, but the tenant demands {' and '.join(demands)}")

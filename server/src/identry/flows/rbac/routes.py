@@ -176,7 +176,7 @@ def operations(rbac: Rbac, explain: Explain) -> list[Operation]:
 
     common: dict[str, Any] = {"tag": "Groups and permissions", "guard": Guard.BROWSER, "surface": "browser"}
     read: dict[str, Any] = {**common, "permission": "rbac:read"}
-    write: dict[str, Any] = {**common, "permission": "rbac:manage"}
+    write: dict[str, Any] = {**common, "permission": "rbac:manage", "sensitive": True}
     may_not = (PermissionDenied, BeyondOwnRights)
     return [
         Operation(

@@ -9,21 +9,37 @@ from uuid import UUID
 from identry.core.db import Executor
 from identry.records import audit as audit_log
 from identry.records import seats, sessions
+from identry.signin import LOCAL
 
-# A tenant that came to want single sign-on or a second factor gets it at the next refresh: what the session began with
-# is held against what the tenant demands now.
-_SEATED = """
-    (s.tenant_id IS NULL OR EXISTS (
+# What is demanded now is held against what the session began with, so a demand that is new counts at the next refresh:
+# of the deployment (MFA_REQUIRED) and of the account itself; of the tenant of a browser's session; of every tenant of
+# the user for a platform session, whose tokens reach them all.
+_LOCAL = f"'{{{','.join(sorted(LOCAL))}}}'::text[]"
+_BY_ITS_TENANT = f"""
+    EXISTS (
         SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
         WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active
           AND (NOT t.mfa_required OR 'mfa' = ANY (s.amr))
-          AND (t.auth_policy <> 'restricted' OR NOT 'pwd' = ANY (s.amr))))
+          AND (t.auth_policy <> 'restricted' OR NOT s.amr[1] = ANY ({_LOCAL})))
 """
+_BY_ALL_TENANTS = f"""
+    NOT EXISTS (
+        SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.user_id = s.user_id AND tm.is_active AND t.is_active
+          AND (t.mfa_required AND NOT 'mfa' = ANY (s.amr)
+               OR t.auth_policy = 'restricted' AND s.amr[1] = ANY ({_LOCAL})))
+"""
+_ADMITTED = f"CASE WHEN s.tenant_id IS NULL THEN {_BY_ALL_TENANTS} ELSE {_BY_ITS_TENANT} END"
 _SEAT = f"""
     s.tenant_id,
     (SELECT {seats.ROLE} FROM tenant_members tm WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id) AS role,
     (SELECT e.plan FROM company_entitlements e WHERE e.company_id = s.tenant_id) AS plan
 """  # noqa: S608 - constant expressions
+
+
+def _factor(demanded: str) -> str:
+    """The session began with a second factor, or nobody asks for one: not the deployment (`demanded`), not its user."""
+    return f"('mfa' = ANY (s.amr) OR NOT ({demanded} OR u.mfa_enabled))"
 
 
 def _arrays(types: str) -> str:
@@ -33,8 +49,8 @@ def _arrays(types: str) -> str:
 
 # The user's state is part of the condition: nobody who may not sign in refreshes. The audit rows ride along, so
 # "rotated without a trace" cannot happen, and all of it is one round trip and one commit.
-def _rotate(seat: str, seated: str) -> str:
-    """The statement that swaps tokens: `seat` are the columns of a session's tenant, `seated` what that demands."""
+def _rotate(seat: str, admitted: str) -> str:
+    """The statement that swaps tokens: `seat` are the columns of a session's tenant, `admitted` asks the demands."""
     return f"""
     WITH asked AS (
         SELECT * FROM unnest({_arrays("uuid bytea bytea bytea uuid timestamptz text text text")})
@@ -46,7 +62,7 @@ def _rotate(seat: str, seated: str) -> str:
         FROM asked a, users u
         WHERE s.id = a.session_id AND s.refresh_token_hash = a.presented AND s.revoked_at IS NULL
           AND s.expires_at > a.at AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
-          AND u.token_version = s.token_version AND {seated}
+          AND u.token_version = s.token_version AND {_factor("$14")} AND {admitted}
         RETURNING a.*, s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {seat}
     ), logged AS (
         {audit_log.INSERT}
@@ -59,8 +75,8 @@ def _rotate(seat: str, seated: str) -> str:
     """  # noqa: S608 - constant column names
 
 
-_ROTATE = _rotate("NULL::uuid AS tenant_id, NULL AS role, NULL AS plan", "s.tenant_id IS NULL")
-_ROTATE_SEATED = _rotate(_SEAT, _SEATED)
+_ROTATE = _rotate("NULL::uuid AS tenant_id, NULL AS role, NULL AS plan", f"s.tenant_id IS NULL AND {_BY_ALL_TENANTS}")
+_ROTATE_SEATED = _rotate(_SEAT, _BY_ITS_TENANT)
 
 # The token is not the current one. An honest retry (the predecessor, inside the window) is logged by the statement that
 # finds it to be one: of a crowd that presents one token all but one come here, and each costs one round trip.
@@ -69,7 +85,7 @@ _REPEAT = f"""
         SELECT s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version, {_SEAT},
                s.refresh_generation, s.successor_sealed,
                s.revoked_at IS NULL AND s.expires_at > $3 AND u.is_active AND u.approval_status = 'APPROVED'
-                   AND u.token_version = s.token_version AND {_SEATED} AS live,
+                   AND u.token_version = s.token_version AND {_factor("$17")} AND {_ADMITTED} AS live,
                COALESCE(s.predecessor_hash = $2 AND s.successor_sealed IS NOT NULL
                         AND s.rotated_at > $4 AND s.rotated_at <= $5, false) AS in_grace
         FROM {sessions.OF_USER}
@@ -92,9 +108,10 @@ class Asked(NamedTuple):
     event: tuple[Any, ...]
 
 
-async def rotate(db: Executor, asked: list[Asked], *, seated: bool) -> list[Any]:
+async def rotate(db: Executor, asked: list[Asked], *, seated: bool, mfa_required: bool) -> list[Any]:
     """Swap presented tokens for their successors, each of a session of its own; `seated` sessions are of a tenant.
 
+    `mfa_required`: whether the deployment demands a second factor.
     Returns `session_id` and the grant columns of those whose presented token was the current one, in any order.
     """
     events = [one.event for one in asked]
@@ -107,6 +124,7 @@ async def rotate(db: Executor, asked: list[Asked], *, seated: bool) -> list[Any]
         actor_type,
         outcome,
         details,
+        mfa_required,
     )
 
 
@@ -117,6 +135,8 @@ async def repeat(
     now: datetime,
     window: tuple[datetime, datetime],
     event: tuple[Any, ...],
+    *,
+    mfa_required: bool,
 ) -> Any | None:
     """The session as it is, with `live` and `in_grace`, or None; when both are true, `event` is in the audit log.
 
@@ -124,5 +144,5 @@ async def repeat(
     """
     row_id, occurred_at, name, actor_type, _, _, *rest = event
     return await db.fetchrow(
-        _REPEAT, session_id, presented_hash, now, *window, row_id, occurred_at, name, actor_type, *rest
+        _REPEAT, session_id, presented_hash, now, *window, row_id, occurred_at, name, actor_type, *rest, mfa_required
     )

@@ -27,11 +27,13 @@ class Rotations:
 
     Args:
         seated: whether its sessions are of a tenant.
+        mfa_required: whether the deployment demands a second factor (`MFA_REQUIRED`).
     """
 
-    def __init__(self, db: Executor, *, seated: bool) -> None:
+    def __init__(self, db: Executor, *, seated: bool, mfa_required: bool = False) -> None:
         self._db = db
         self._seated = seated
+        self._mfa_required = mfa_required
         self._waiting: deque[_Batch] = deque()
         self._flights: set[asyncio.Task[None]] = set()
 
@@ -74,7 +76,7 @@ class Rotations:
         # In the order of their ids, so that two batches never wait for each other's rows.
         asked = [going[session_id][0] for session_id in sorted(going)]
         try:
-            rows = await queries.rotate(self._db, asked, seated=self._seated) if asked else []
+            rows = await self._rotated(asked) if asked else []
         except Exception as error:
             for _, answer in going.values():
                 if not answer.done():
@@ -84,3 +86,6 @@ class Rotations:
         for session_id, (_, answer) in going.items():
             if not answer.done():
                 answer.set_result(found.get(session_id))
+
+    async def _rotated(self, asked: list[Asked]) -> list[Any]:
+        return await queries.rotate(self._db, asked, seated=self._seated, mfa_required=self._mfa_required)

@@ -45,6 +45,7 @@ class Refresh:
     Args:
         grace: how long the predecessor still gets the same successor (`REFRESH_GRACE`; zero: never).
         plan: of tenants that bought nothing; None: its sessions are of no tenant.
+        mfa_required: `MFA_REQUIRED`: no session without a second factor goes on.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Refresh:
         marks: RevocationMarks,
         grace: timedelta,
         plan: str | None = None,
+        *,
+        mfa_required: bool,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -68,7 +71,8 @@ class Refresh:
         self._marks = marks
         self._grace = grace
         self._plan = plan
-        self._rotations = Rotations(db, seated=plan is not None)
+        self._mfa_required = mfa_required
+        self._rotations = Rotations(db, seated=plan is not None, mfa_required=mfa_required)
 
     async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
         """The next pair of tokens.
@@ -109,6 +113,7 @@ class Refresh:
             now,
             self._recent(now),
             self._audit.row("auth.refresh.replayed", origin, actor="user", session_id=presented.session_id),
+            mfa_required=self._mfa_required,
         )
         if row is None or not row["live"]:
             raise SessionRevoked

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from identry.core import email_domains
 from identry.core.clock import Clock
@@ -12,7 +14,7 @@ from identry.core.limits import REGISTER, Limiter
 from identry.core.mail import Outbox
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
-from identry.records import users
+from identry.records import tenants, users
 from identry.records.audit import Audit
 from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
 from identry.signin import EmailDomainNotAllowed, PasswordLoginDisabled
@@ -44,6 +46,14 @@ class Registration:
     profile_picture_url: str | None
 
 
+TenantOfDomain = Callable[[str], Awaitable[UUID | None]]
+
+
+async def no_tenant(domain: str) -> UUID | None:  # noqa: ARG001 - the signature of TenantOfDomain
+    """No tenant proved to own any domain."""
+    return None
+
+
 class Register:
     """Stores registrations that wait for approval.
 
@@ -51,6 +61,7 @@ class Register:
         enabled: `PUBLIC_REGISTRATION_ENABLED`.
         password_login: False under `AUTH_POLICY=restricted`.
         email_domains: `AUTH_ALLOWED_EMAIL_DOMAINS`.
+        tenant_of_domain: the tenant that proved to own a domain; its policy holds for every address of it.
     """
 
     def __init__(
@@ -65,6 +76,7 @@ class Register:
         enabled: bool,
         password_login: bool,
         email_domains: tuple[str, ...] = (),
+        tenant_of_domain: TenantOfDomain = no_tenant,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -75,12 +87,14 @@ class Register:
         self._enabled = enabled
         self._password_login = password_login
         self._email_domains = email_domains
+        self._tenant_of_domain = tenant_of_domain
 
     async def __call__(self, registration: Registration, origin: Origin) -> User:
         """The new account: pending, inactive, its address not yet proven.
 
         Raises:
-            RegistrationDisabled, PasswordLoginDisabled: the deployment does not offer this.
+            RegistrationDisabled, PasswordLoginDisabled: the deployment does not offer this, or the owner of the
+                address's domain wants single sign-on.
             EmailDomainNotAllowed: not for addresses of this domain.
             TooManyRequests: the address used up its registrations.
             UnacceptablePassword: the policy refuses the password.
@@ -94,6 +108,7 @@ class Register:
         await self._limiter.spend(REGISTER, origin.ip)
         if not email_domains.allowed(registration.email, self._email_domains):
             raise EmailDomainNotAllowed
+        await self._obey_owner(registration.email)
         password_hash = await self._new_passwords.hash(
             registration.password, email=registration.email, field="password"
         )
@@ -108,6 +123,14 @@ class Register:
         if not stored:
             raise EmailTaken
         return user
+
+    async def _obey_owner(self, email: str) -> None:
+        """A password that could sign nobody in is not taken; follows from the domain alone, as check-method does."""
+        domain = email_domains.domain_of(email)
+        owner = await self._tenant_of_domain(domain) if domain else None
+        tenant = await tenants.find(self._db, owner) if owner else None
+        if tenant is not None and tenant.is_active and tenant.auth_policy == "restricted":
+            raise PasswordLoginDisabled
 
     def _pending(self, registration: Registration, password_hash: str) -> User:
         now = self._clock.now()

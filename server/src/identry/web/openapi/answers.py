@@ -8,6 +8,7 @@ from typing import Any
 
 from identry.core.db import Unavailable
 from identry.core.limits import Limit, RateLimited
+from identry.web import step_up
 from identry.web.browser_guard import InvalidToken
 from identry.web.errors import InvalidRequest
 from identry.web.guards import InternalKeyRequired, SessionRevoked
@@ -68,6 +69,9 @@ _HEADERS: dict[int, Schema] = {
 }
 
 
+_LOCATION: Schema = {"Location": {"description": "Where to go.", "schema": {"type": "string", "format": "uri"}}}
+
+
 def refusals(operation: Operation) -> list[Kind]:
     """Every error class that an operation can answer with: by status, first those that the row implies."""
     kinds = dict.fromkeys([*_implied(operation), *operation.errors])
@@ -81,8 +85,9 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield from (PayloadTooLarge, UnsupportedMediaType)
     if operation.guard in {Guard.TOKEN, Guard.BEARER}:
         yield from (MissingToken, SessionRevoked)
-    if operation.guard is Guard.BROWSER:
+    if operation.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN, Guard.TICKET}:
         yield from (MissingToken, InvalidToken, SessionRevoked)
+    yield from step_up.implied(operation)
     if operation.guard is Guard.COOKIE:
         yield from (OriginNotAllowed, UnsupportedMediaType)
     if operation.guard is Guard.MACHINE:
@@ -149,6 +154,8 @@ def success_responses(operation: Operation, schemas: Schemas) -> dict[str, Schem
 def _success(operation: Operation, status: int, description: str, schemas: Schemas) -> Schema:
     if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return {"description": description}
+    if status == HTTPStatus.FOUND:
+        return {"description": description, "headers": _LOCATION}
     if operation.reply is None:
         schema: Schema = {"type": "string"} if operation.media_type.startswith("text/") else {}
         return {"description": description, "content": {operation.media_type: {"schema": schema}}}

@@ -26,6 +26,8 @@ TAGS: Mapping[str, str] = {
     "Mounted where `API_PUBLIC_URL` and `APP_BASE_URL` are set.",
     "Groups and permissions": "Under `/api/v1`: what the groups of a tenant may do, who is in them, and why.",
     "Tenant users": "Under `/api/v1`: the people of a tenant, for its own administrators.",
+    "Tenant invitations": "Under `/api/v1`: who invites people into a tenant; accepting is in the section Browser.",
+    "Tenant settings": "Under `/api/v1`: how the people of a tenant sign in.",
     "Operations": "For load balancers and monitors.",
 }
 
@@ -51,6 +53,8 @@ _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.BEARER: [{"bearer": []}],
     Guard.MACHINE: [{"internalKey": []}],
     Guard.BROWSER: [{"browser": []}],
+    Guard.BROWSER_TOKEN: [{"browser": []}],
+    Guard.TICKET: [{"browser": []}, {}],
     Guard.COOKIE: [{"refreshCookie": []}],
 }
 

@@ -1,0 +1,6 @@
+"""passkey_register: a person adds a passkey, or sets one up as the second factor that a sign-in demands.
+
+Owns: POST /api/v1/auth/passkeys/register/options, POST /api/v1/auth/passkeys/register.
+Tables: none (`passkeys`, `passkey_handles` and `passkey_challenges` belong to records).
+Never: adds one to an account whose factor was not proven, or believes what an authenticator says of its make.
+"""

@@ -1,0 +1,1 @@
+DROP TABLE tenant_domains, tenant_oidc_groups, tenant_oidc_config;

@@ -1,0 +1,84 @@
+"""Why a proven identity gets no session, or none yet: the errors that every path to one shares, and the gates."""
+
+from __future__ import annotations
+
+from identry.records.users import ApprovalStatus, User
+from identry_kit.apierror import Forbidden, Unauthorized
+
+
+class PendingApproval(Forbidden):
+    """403: staff have not approved the registration yet."""
+
+    code = "pending_approval"
+    message = "your registration is waiting for approval"
+
+
+class RegistrationRejected(Forbidden):
+    """403: staff rejected the registration."""
+
+    code = "registration_rejected"
+    message = "your registration was rejected"
+
+
+class AccountInactive(Forbidden):
+    """403: the account is deactivated."""
+
+    code = "account_inactive"
+    message = "this account is deactivated"
+
+
+class PasswordLoginDisabled(Forbidden):
+    """403: deployment or tenant ask for single sign-on; neither passwords nor passkeys sign anybody in."""
+
+    code = "password_login_disabled"
+    message = "password sign-in is disabled; use single sign-on"
+
+
+class MfaRequired(Forbidden):
+    """403: the first factor was right, the second is still to come; `details.mfaToken` opens `/auth/mfa/verify`."""
+
+    code = "mfa_required"
+    message = "a second factor is required"
+    example_details = {"mfaToken": "Zk3v0Qy…", "methods": ["totp", "recovery_code"]}  # noqa: RUF012 - never written to
+
+
+class EmailDomainNotAllowed(Forbidden):
+    """403: `AUTH_ALLOWED_EMAIL_DOMAINS` does not name the address's domain."""
+
+    code = "email_domain_not_allowed"
+    message = "addresses of this domain are not allowed here"
+
+
+class MfaSetupRequired(Forbidden):
+    """403: a second factor is demanded, and the account has none yet; it is set up in the browser's sign-in."""
+
+    code = "mfa_setup_required"
+    message = "set up a second factor first"
+
+
+class TenantInactive(Forbidden):
+    """403: the account belongs to no tenant that is active."""
+
+    code = "tenant_inactive"
+    message = "this account belongs to no active tenant"
+
+
+class CredentialsChanged(Unauthorized):
+    """401: password, role or state of the account changed while this sign-in was under way."""
+
+    browser_code = "invalid_credentials"
+    message = "invalid email or password"
+
+
+def gate(user: User) -> None:
+    """May this user authenticate now? Asked before every session and every token, on every path.
+
+    Raises:
+        RegistrationRejected, PendingApproval, AccountInactive: in this order (contracts/platform-api.md §4.2).
+    """
+    if user.approval_status == ApprovalStatus.REJECTED:
+        raise RegistrationRejected
+    if user.approval_status == ApprovalStatus.PENDING:
+        raise PendingApproval
+    if not user.is_active:
+        raise AccountInactive

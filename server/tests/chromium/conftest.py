@@ -1,0 +1,34 @@
+"""One browser and one API for these tests; each visitor has a profile of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from harness import Servers
+
+from chromium import program
+from chromium.devtools import DevTools
+from chromium.world import World, at_ports, new_address
+
+
+@pytest.fixture(scope="session")
+async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevTools]:
+    """A running browser; the test is skipped where there is none."""
+    async with program.started(tmp_path_factory.mktemp("chromium")) as devtools:
+        yield devtools
+
+
+@pytest.fixture(scope="session")
+async def shared_world(servers: Servers, chromium: DevTools) -> AsyncIterator[World]:
+    """One world for all tests that need no settings of their own."""
+    async with at_ports(servers, chromium) as world:
+        yield world
+
+
+@pytest.fixture
+async def world(shared_world: World) -> AsyncIterator[World]:
+    """The shared world, as a visitor of a new address; its clock is put back after the test."""
+    shared_world.front.address = new_address()
+    yield shared_world
+    shared_world.app.clock.reset()
