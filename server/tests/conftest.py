@@ -92,3 +92,11 @@ def app(shared_app: Harness) -> Iterator[Harness]:
     """The shared application; its clock is put back after each test."""
     yield shared_app
     shared_app.clock.reset()
+
+
+_LONGEST = {"test_two_tenants.py", "test_fuzz.py", "test_refresh_races.py", "test_properties.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: otherwise one process is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
