@@ -25,7 +25,9 @@ PAGE = "https://app.bench.example"
 SERVED = {"API_PUBLIC_URL": "https://auth.bench.example", "APP_BASE_URL": PAGE, "ALLOW_ORIGINS": PAGE}
 TENANTS, GROUPS = 100, 8
 
-# Everybody is in one tenant and in two of its groups.
+_AMR = ["pwd", "otp", "mfa"]
+
+# Everybody is in one tenant and in two of its groups, and signed in with a second factor.
 _SETTLE = f"""
     CREATE TEMP TABLE numbered AS SELECT id, (row_number() OVER (ORDER BY id)) AS n FROM users;
     INSERT INTO tenants (id, slug, name, created_at, updated_at)
@@ -42,7 +44,8 @@ _SETTLE = f"""
     JOIN tenant_members m ON m.user_id = u.id
     JOIN groups g ON g.tenant_id = m.tenant_id
       AND g.name IN ('Group Number ' || 1 + u.n % {GROUPS}, 'Group Number ' || 1 + (u.n + 3) % {GROUPS});
-    UPDATE sessions s SET tenant_id = m.tenant_id FROM tenant_members m WHERE m.user_id = s.user_id;
+    UPDATE sessions s SET tenant_id = m.tenant_id, amr = '{{pwd,otp,mfa}}'
+    FROM tenant_members m WHERE m.user_id = s.user_id;
 """
 
 
@@ -89,7 +92,7 @@ async def people(world: World, url: str, count: int) -> list[Person]:
     for row in rows:
         refresh = tokens.new(row["id"])
         seat = Seat(row["tenant_id"], "MEMBER", "complete")
-        grant = Grant(row["id"], row["user_id"], "NONE", 1, ["pwd"], row["auth_time"], row["expires_at"], seat)
+        grant = Grant(row["id"], row["user_id"], "NONE", 1, _AMR, row["auth_time"], row["expires_at"], seat)
         found.append(Person(mint.access_token(grant), refresh.raw))
         updates.append((row["id"], refresh.hash))
     await connection.executemany(
