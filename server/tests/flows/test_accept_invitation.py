@@ -137,13 +137,11 @@ async def test_of_a_hundred_at_once_one_is_accepted(app: Harness, known: bool) -
     made = await offer(app, (await app.make_user()).email if known else "")
     replies = await asyncio.gather(*(accept(app, made.token) for _ in range(100)))
     codes = [reply.status_code for reply in replies]
-    # The winner of a starved machine may have joined and get no connection for its session any more: then it is a 503.
-    assert codes.count(200) == 1 or (codes.count(200) == 0 and 503 in codes)
+    assert codes.count(200) == 1
     assert set(codes) <= {200, 409, 503}
     assert len(await app.audit("invitation.accepted", company_id=made.company)) == 1
     user = await users.find_by_email(app.db, made.email)
-    opened = await app.db.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user.id)
-    assert codes.count(200) <= opened <= 1
+    assert await app.db.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user.id) == 1
 
 
 async def test_it_ends_after_seven_days(app: Harness) -> None:
