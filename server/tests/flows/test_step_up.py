@@ -9,6 +9,7 @@ import pytest
 from browser import Browser, assert_error, signed_in
 from enrolment import Owner, owner
 from harness import PASSWORD, Harness
+from tenants import Tenant
 
 from identry.records import groups, tenants
 from identry.web.operations import Guard
@@ -146,3 +147,23 @@ async def make_admin(app: Harness, found: Owner) -> None:
     assert await groups.insert(app.db, group)
     await groups.add_member(app.db, found.tenant_id, group.id, found.person.id, now)
     await tenants.touch(app.db, found.tenant_id)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/mfa/setup", {}), ("/passkeys/register/options", {}), ("/identities/sso/link", None)],
+    ids=["app", "passkey", "identity"],
+)
+async def test_the_provider_of_one_tenant_adds_no_way_into_an_account_that_others_share(
+    app: Harness, path: str, body: Any
+) -> None:
+    person = await app.make_user()
+    browser = await signed_in(app, person)
+    await app.db.execute("UPDATE sessions SET amr = '{sso_tenant}' WHERE user_id = $1", person.id)
+    alone = await browser.post(path, body)
+    assert alone.status_code in {200, 404}, alone.text  # 404: this tenant has no provider
+    other = await Tenant(app).made()
+    await tenants.put_member(app.db, other.id, person.id, is_active=True, now=app.clock.now())
+    reply = await browser.post(path, body)
+    assert_error(reply, 403, "permission_denied")
+    assert "other tenants" in reply.json()["error"]["message"]
