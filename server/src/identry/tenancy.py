@@ -20,11 +20,6 @@ OwnSignIn = Callable[[Executor, UUID], Awaitable[bool]]
 """Whether a tenant has an enabled sign-in of its own (single sign-on with its provider)."""
 
 
-async def no_own_sign_in(db: Executor, tenant_id: UUID) -> bool:  # noqa: ARG001 - the signature of OwnSignIn
-    """No tenant has a sign-in of its own."""
-    return False
-
-
 async def follow(tx: Executor, clock: Clock, company_ids: Iterable[UUID], user_ids: Iterable[UUID]) -> None:
     """Companies whose memberships were just written become tenants, and those members become members of them.
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,6 @@ import msgspec
 
 from identry.core.clock import Clock
 from identry.core.ids import uuid7
-from identry.core.jose import PrivateKey
 from identry.core.secrets import RootSecret, Sealer
 
 
@@ -79,19 +79,8 @@ class Mint(Protocol):
         """Access token and refresh token of a session as one reply."""
 
 
-def _pair(grant: Grant, access_token: str, access_ttl: int, refresh_token: str, clock: Clock) -> TokenPair:
-    horizon = int(grant.expires_at.timestamp() - clock.timestamp())
-    return TokenPair(
-        access_token=access_token,
-        expires_in=access_ttl,
-        refresh_token=refresh_token,
-        refresh_expires_in=max(horizon, 0),
-        session_id=grant.session_id,
-    )
-
-
-class TokenMint:
-    """Signs the tokens of the platform surface.
+class _SurfaceMint(ABC):
+    """What the mints of all surfaces have in common.
 
     Args:
         signer: gives the key that signs now.
@@ -101,13 +90,32 @@ class TokenMint:
     """
 
     def __init__(
-        self, signer: Callable[[], PrivateKey], *, issuer: str, audience: str, access_ttl: timedelta, clock: Clock
+        self, signer: Callable[[], Signer], *, issuer: str, audience: str, access_ttl: timedelta, clock: Clock
     ) -> None:
         self._signer = signer
         self._issuer = issuer
         self._audience = audience
         self._access_ttl = int(access_ttl.total_seconds())
         self._clock = clock
+
+    @abstractmethod
+    def access_token(self, grant: Grant) -> str:
+        """A signed access token for the grant."""
+
+    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
+        """Access token and refresh token of a session as one reply."""
+        horizon = int(grant.expires_at.timestamp() - self._clock.timestamp())
+        return TokenPair(
+            access_token=self.access_token(grant),
+            expires_in=self._access_ttl,
+            refresh_token=refresh_token,
+            refresh_expires_in=max(horizon, 0),
+            session_id=grant.session_id,
+        )
+
+
+class TokenMint(_SurfaceMint):
+    """Signs the tokens of the platform surface."""
 
     def access_token(self, grant: Grant) -> str:
         """A signed access token for the grant; it never outlives its session."""
@@ -131,30 +139,12 @@ class TokenMint:
             }
         )
 
-    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
-        """Access token and refresh token of a session as one reply."""
-        return _pair(grant, self.access_token(grant), self._access_ttl, refresh_token, self._clock)
 
-
-class BrowserMint:
+class BrowserMint(_SurfaceMint):
     """Signs the tokens of the browser surface (contracts/browser-api.md §3). They hold no permissions.
 
-    Args:
-        signer: gives the key that signs now.
-        issuer: `API_PUBLIC_URL`.
-        audience: the origin of `APP_BASE_URL`.
-        access_ttl: lifetime of an access token.
-        clock: the time.
+    Its issuer is `API_PUBLIC_URL`, its audience the origin of `APP_BASE_URL`.
     """
-
-    def __init__(
-        self, signer: Callable[[], Signer], *, issuer: str, audience: str, access_ttl: timedelta, clock: Clock
-    ) -> None:
-        self._signer = signer
-        self._issuer = issuer
-        self._audience = audience
-        self._access_ttl = int(access_ttl.total_seconds())
-        self._clock = clock
 
     def access_token(self, grant: Grant) -> str:
         """A signed access token for the grant, which has a seat.
@@ -185,10 +175,6 @@ class BrowserMint:
                 "auth_time": int(grant.auth_time.timestamp()),
             }
         )
-
-    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
-        """Access token and refresh token of a session as one reply."""
-        return _pair(grant, self.access_token(grant), self._access_ttl, refresh_token, self._clock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from identry.records.keys import KeyRing, KeySchedule
 from identry.second_factor import SecondFactors
 from identry.settings import Settings
 from identry.tokens import BrowserMint, RefreshTokens, Signer, TokenMint
-from identry.web.browser_guard import TokenVerifier
+from identry.web.guards import TokenVerifier
 from identry.web.origin_check import origin_of
 from identry_kit.jwtauth import Verifier
 

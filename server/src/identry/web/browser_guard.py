@@ -5,16 +5,12 @@ Issuer, audience and claims differ, so a token of one surface is refused on the 
 
 from __future__ import annotations
 
-from typing import Protocol
 from uuid import UUID
 
-from identry.core.clock import Clock
-from identry.core.db import Executor
-from identry.core.kv import RevocationMarks
 from identry.records import sessions, users
 from identry.records.users import User
 from identry.web.call import Actor, Call
-from identry.web.guards import SessionRevoked, session_of
+from identry.web.guards import Bearer, SessionRevoked, session_of
 from identry_kit.apierror import Unauthorized
 from identry_kit.jwtauth import Claims, bearer_token
 
@@ -32,33 +28,8 @@ class InvalidToken(Unauthorized):
     message = "invalid or expired token"
 
 
-class TokenVerifier(Protocol):
-    """Whoever can tell that a token is genuine."""
-
-    async def verify(self, token: str) -> Claims:
-        """The claims of a token. Raises Unauthorized, or ServiceUnavailable when nobody can tell."""
-
-
-class BrowserBearer:
+class BrowserBearer(Bearer):
     """Checks access tokens of the browser surface."""
-
-    def __init__(self, verifier: TokenVerifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
-        self._verifier = verifier
-        self._marks = marks
-        self._db = db
-        self._clock = clock
-
-    async def token(self, call: Call) -> None:
-        """Signature, claims and revocation mark; sets `call.claims`. For handlers whose own statement asks the rest.
-
-        Raises:
-            Unauthorized: missing, malformed, forged, expired or foreign token.
-            SessionRevoked: its session is marked as ended.
-        """
-        claims = await self._verifier.verify(bearer_token(call.scope))
-        if self._marks.is_marked(session_of(claims)):
-            raise SessionRevoked
-        call.claims = claims
 
     async def session(self, call: Call) -> None:
         """All of `token`, then session, user and tenant; sets `call.actor`, `call.tenant_id`, `call.access_version`.

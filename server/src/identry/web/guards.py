@@ -7,6 +7,7 @@ times → revocation mark → session live → user active and approved → toke
 
 from __future__ import annotations
 
+from typing import Protocol
 from uuid import UUID
 
 from identry.core.clock import Clock
@@ -18,7 +19,7 @@ from identry.records.audit import Audit
 from identry.records.users import User
 from identry.web.call import Actor, Call
 from identry_kit.apierror import Unauthorized
-from identry_kit.jwtauth import Claims, Verifier, bearer_token
+from identry_kit.jwtauth import Claims, bearer_token
 
 
 class SessionRevoked(Unauthorized):
@@ -41,10 +42,17 @@ _LIVE = f"""
 """  # noqa: S608 - constant column names
 
 
-class Bearer:
-    """Checks access tokens of the platform surface."""
+class TokenVerifier(Protocol):
+    """Whoever can tell that a token is genuine."""
 
-    def __init__(self, verifier: Verifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
+    async def verify(self, token: str) -> Claims:
+        """The claims of a token. Raises Unauthorized, or ServiceUnavailable when nobody can tell."""
+
+
+class Bearer:
+    """Checks access tokens of the platform surface; each other surface has its own `session`."""
+
+    def __init__(self, verifier: TokenVerifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
         self._verifier = verifier
         self._marks = marks
         self._db = db

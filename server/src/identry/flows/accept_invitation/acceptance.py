@@ -21,7 +21,7 @@ from identry.records.invitations import Invitation, State
 from identry.records.tenants import Tenant
 from identry.records.users import User
 from identry.signin import CredentialsChanged, EmailDomainNotAllowed, PasswordLoginDisabled, gate
-from identry.tenancy import OwnSignIn, name_of_company, no_own_sign_in
+from identry.tenancy import OwnSignIn, name_of_company
 from identry_kit.apierror import APIError, Conflict, Gone, NotFound
 
 
@@ -88,8 +88,8 @@ class Ways:
     """
 
     password_login: bool
-    microsoft: bool = False
-    own_sign_in: OwnSignIn = no_own_sign_in
+    microsoft: bool
+    own_sign_in: OwnSignIn
 
     async def of(self, db: Executor, offer: Offer) -> tuple[str, ...]:
         """The ways for one offer, whether or not its address has an account."""

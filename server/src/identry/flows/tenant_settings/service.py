@@ -19,7 +19,7 @@ from identry.records import tenants
 from identry.records.audit import Audit
 from identry.records.tenants import Tenant
 from identry.records.users import User
-from identry.tenancy import OwnSignIn, no_own_sign_in
+from identry.tenancy import OwnSignIn
 from identry_kit.apierror import BadRequest, Conflict
 
 PERMISSION = "settings:manage"
@@ -82,7 +82,7 @@ class TenantSettings:
         floor: AuthSettings,
         *,
         microsoft: bool,
-        own_sign_in: OwnSignIn = no_own_sign_in,
+        own_sign_in: OwnSignIn,
     ) -> None:
         self._db = db
         self._clock = clock
