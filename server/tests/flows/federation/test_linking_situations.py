@@ -14,6 +14,10 @@ from federation import PERSONAL, Federation, Window, federation, guid, link, som
 from harness import Harness, Person, Servers
 from second_factor import secured
 
+from identry.core.db import Executor
+from identry.records import users
+from identry.records.users import User
+
 
 async def identities_of(app: Harness, person: Person) -> int:
     count: int = await app.db.fetchval("SELECT count(*) FROM identities WHERE user_id = $1", person.id)
@@ -320,6 +324,28 @@ async def test_of_parallel_first_sign_ins_all_reach_one_account(there: Federatio
     assert [told for told in found if told not in admitted and told["error"] != "provider_unavailable"] == []
     assert await there.app.db.fetchval("SELECT count(*) FROM users WHERE email = $1", ada.email) == 1
     assert await there.app.db.fetchval("SELECT count(*) FROM identities WHERE subject = $1", ada.oid) == 1
+
+
+async def test_a_window_that_is_overtaken_between_two_looks_reaches_the_account_that_the_other_made(
+    there: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await there.tenant(tid := guid())
+    ada = there.entra.who = someone(tid)
+    slow, quick = Window(there), Window(there)
+    slow_url, quick_url = [await window.prove(await window.leave()) for window in (slow, quick)]
+    look = users.find_by_email
+    told: list[object] = []
+
+    async def overtaken(db: Executor, email: str) -> User | None:
+        if not told:
+            told.append("")  # the quick window looks as well
+            told[0] = list(await quick.come_back(quick_url))
+        return await look(db, email)
+
+    monkeypatch.setattr(users, "find_by_email", overtaken)
+    assert set(await slow.come_back(slow_url)) == {"code"}
+    assert told == [["code"]]
+    assert await there.app.db.fetchval("SELECT count(*) FROM users WHERE email = $1", ada.email) == 1
 
 
 # -- which tenant ----------------------------------------------------------------------------------------------------

@@ -170,9 +170,8 @@ class Arrivals:
         user = await users.lock(tx, holder.id)
         if user is None or user.email != proven.identity.email:
             raise Contended
-        if reason := await self.doubt(tx, proven, user):
-            raise Refused("account_link_required", reason, user.id)
-        assert proven.admission is not None  # `doubt` saw it
+        await self.require_no_doubt(tx, proven, user)
+        assert proven.admission is not None  # or there were a doubt
         require_open(user)
         tenant = await self._own_tenant(tx, proven.admission)
         self.require_domain(user.email, tenant, user.id)
@@ -188,8 +187,19 @@ class Arrivals:
         identity_id = await self.attach(tx, proven, user, "verified domain", origin)
         return Admitted(user, identity_id, tenant.id)
 
-    async def doubt(self, tx: Executor, proven: Proven, user: User) -> str:
-        """Why the address alone does not show that identity and account are the same person's; empty: it does."""
+    async def require_no_doubt(self, tx: Executor, proven: Proven, user: User) -> None:
+        """Let an identity be linked to an account only because their address is the same.
+
+        Raises:
+            Refused: the address alone does not show that they are the same person's.
+            Contended: another window of the same person linked it after the caller looked for it.
+        """
+        if reason := await self._doubt(tx, proven, user):
+            if await identities.find(tx, proven.identity.key) is not None:
+                raise Contended
+            raise Refused("account_link_required", reason, user.id)
+
+    async def _doubt(self, tx: Executor, proven: Proven, user: User) -> str:
         identity, admission = proven.identity, proven.admission
         if admission is None:
             return "directory of no tenant"

@@ -88,8 +88,7 @@ class InvitedArrivals:
             raise Refused("token_invalid", "no usable address")
         holder = await users.find_by_email(tx, email)
         if holder is not None:
-            if reason := await self._arrivals.doubt(tx, proven, holder):
-                raise Refused("account_link_required", reason, holder.id)
+            await self._arrivals.require_no_doubt(tx, proven, holder)
             return holder, "verified domain"
         return self._arrivals.newcomer(proven, email), _FIRST
 
