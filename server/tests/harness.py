@@ -196,6 +196,7 @@ BASE_ENV = {
     "FRONTEND_URL": "https://app.example.com",
     "PUBLIC_REGISTRATION_ENABLED": "true",
     "API_PUBLIC_URL": "https://auth.example.com",
+    "OAUTH_ISSUER": "https://auth.example.com",
     "APP_BASE_URL": "https://app.example.com",
     "ALLOW_ORIGINS": "https://cloud.example.com,http://localhost:5173",
 }

@@ -179,6 +179,8 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
         Guard.BROWSER: signed_in,
         Guard.BROWSER_TOKEN: page.token if page else _nobody,
         Guard.TICKET: browser or (page.session_or_ticket if page else _nobody),
+        Guard.APP_USER: _nobody,
+        Guard.SERVICE: _nobody,
         Guard.COOKIE: pages.check,
     }
 

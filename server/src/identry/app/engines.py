@@ -33,10 +33,10 @@ from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
 from identry.second_factor import SecondFactors
 from identry.settings import Settings
-from identry.tokens import BrowserMint, RefreshTokens, Signer, TokenMint
+from identry.tokens import BrowserMint, ProviderMint, RefreshTokens, Signer, TokenMint
 from identry.web.guards import TokenVerifier
 from identry.web.origin_check import origin_of
-from identry_kit.jwtauth import Verifier
+from identry_kit.jwtauth import ANY_AUDIENCE, Verifier
 
 if TYPE_CHECKING:
     from identry.core.tracing import Tracing
@@ -54,6 +54,22 @@ class BrowserEngines:
     mint: BrowserMint
     refresh_tokens: RefreshTokens
     sso: SsoEngines
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEngines:
+    """What the provider has for itself; there where `OAUTH_ISSUER` is set.
+
+    Attributes:
+        verifier: of its own access tokens, for whichever client they are.
+        refresh_tokens: of clients' grants.
+        browser_tokens: of browsers' single sign-on sessions: what their cookie holds.
+    """
+
+    verifier: TokenVerifier
+    mint: ProviderMint
+    refresh_tokens: RefreshTokens
+    browser_tokens: RefreshTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ class Engines:
     mint: TokenMint
     refresh_tokens: RefreshTokens
     browser: BrowserEngines | None
+    provider: ProviderEngines | None
     default_plan: str
     tenant_access: TenantAccess
     pending_logins: Sealer
@@ -154,6 +171,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         ),
         refresh_tokens=RefreshTokens(root),
         browser=browser,
+        provider=_provider(settings, ring, root, clock),
         default_plan=catalogue.default,
         tenant_access=TenantAccess(db, clock),
         pending_logins=root.sealer("pending-logins"),
@@ -236,8 +254,25 @@ def _browser(settings: Settings, db: Database, ring: KeyRing, root: RootSecret, 
     return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"), sso_engines(settings, db, root, clock))
 
 
+def _provider(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) -> ProviderEngines | None:
+    if not settings.issuer_url:
+        return None
+    verifier = Verifier(
+        ring,
+        issuer=settings.issuer_url,
+        audience=ANY_AUDIENCE,  # its own endpoints serve every client; whose token it is follows from its session
+        algorithms=jose.ALGORITHMS,
+        leeway=_LEEWAY,
+        required=("sub", "jti", "type", "scope"),
+        clock=clock.timestamp,
+    )
+    mint = ProviderMint(ring.signer, issuer=settings.issuer_url, clock=clock)
+    return ProviderEngines(verifier, mint, RefreshTokens(root, "provider"), RefreshTokens(root, "pages"))
+
+
 def _longest_access_token(settings: Settings) -> timedelta:
-    return max(settings.access_token_ttl, timedelta(minutes=settings.access_token_expire_minutes))
+    browser = timedelta(minutes=settings.access_token_expire_minutes)
+    return max(settings.access_token_ttl, browser, settings.oauth_access_token_ttl)
 
 
 def _totp_sealer(settings: Settings, root: RootSecret) -> Sealer:

@@ -8,6 +8,7 @@ from identry import __version__
 from identry.app.browser_rooms import browser_rooms, demands
 from identry.app.engines import Engines
 from identry.app.invitation_rooms import accepting, tenant_administration
+from identry.app.provider_rooms import provider_rooms
 from identry.flows.accept_invitation import routes as accept_invitation
 from identry.flows.access import routes as access
 from identry.flows.access.service import AccessResolver
@@ -106,6 +107,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         ),
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
         *(_tenant_rooms(settings, e) if e.browser else []),
+        *(provider_rooms(settings, e, e.provider) if e.provider else []),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
         *(company_resolve.operations(companies) if settings.internal_api_key else []),
     ]

@@ -16,6 +16,7 @@ from identry.settings.variables import group
 
 _accounts = group("Accounts")
 _browser = group("Browser sign-in")
+_provider = group("OAuth and OpenID Connect")
 _passwords = group("Passwords and limits")
 _machines = group("Machines and other services")
 _mail = group("Mail")
@@ -135,6 +136,49 @@ class Settings(Foundation):
         shown_default="those of the system",
     )
 
+    oauth_issuer: str = _provider(
+        "",
+        v.optional(v.url("http", "https")),
+        "`iss` of the provider's tokens and the address in front of `/oauth`, as clients know it. Without it there is "
+        "no provider.",
+        shown_default="development: `http://localhost:{PORT}`",
+    )
+    oauth_access_token_ttl: timedelta = _provider(
+        "900s", v.duration("30s", "24h"), "Lifetime of an access token; a client may have its own."
+    )
+    oauth_refresh_token_ttl: timedelta = _provider(
+        "168h", v.duration("1m", "17520h"), "Horizon of a grant: its refresh tokens end this long after sign-in."
+    )
+    provider_uuid_claim: bool = _provider("true", v.boolean, "Adds the user's UUID to access tokens as `user_id`.")
+    claims_namespace: str = _provider(
+        "https://socrate/", v.url("http", "https"), "Put before the claims that a client's `claim_mappings` name."
+    )
+    admin_bind_host: str = _provider("127.0.0.1", v.line, "Address of the admin port.")
+    admin_port: int = _provider(
+        "8081",
+        v.number(0, 65535),
+        "Port of `/api/admin` and `/api/apps`. `0`: they are under `/manage` of the main port.",
+        shown_default="`8081`; development: `0`",
+    )
+    email_token_ttl: timedelta = _provider(
+        "24h", v.duration("1m", "168h"), "Lifetime of a link that proves an address."
+    )
+    reset_token_ttl: timedelta = _provider(
+        "1h", v.duration("1m", "48h"), "Lifetime of a reset link that is asked for under `/api/auth`."
+    )
+    invite_token_ttl: timedelta = _provider(
+        "24h", v.duration("1m", "168h"), "Lifetime of an invitation to an application."
+    )
+    browser_session_idle: timedelta = _provider(
+        "24h", v.duration("5m", "2160h"), "A browser's single sign-on session ends when it was not used for this long."
+    )
+    browser_session_ttl: timedelta = _provider(
+        "336h", v.duration("5m", "8760h"), "A browser's single sign-on session ends this long after sign-in."
+    )
+    signup_hide_existing: bool = _provider(
+        "false", v.boolean, "`true`: signing up with a taken address looks like any other; its owner is told by mail."
+    )
+
     argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
     argon2_memory: int = _passwords("65536", v.number(8, 4_194_304), "Argon2id memory in KiB.")
     argon2_threads: int = _passwords("4", v.number(1, 64), "Argon2id lanes.")
@@ -252,6 +296,11 @@ class Settings(Foundation):
         """What passkeys are bound to; empty where there can be none: no browser surface, or an app without a domain."""
         host = urlsplit(self.browser_app_url).hostname or ""
         return "" if passkeys.is_address(host) else (self.webauthn_rp_id or host) if host else ""
+
+    @property
+    def issuer_url(self) -> str:
+        """`iss` of the provider; empty when there is none."""
+        return self.oauth_issuer or (f"http://localhost:{self.port}" if self.is_development else "")
 
     @property
     def microsoft_login(self) -> bool:

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from identry.core.origin import Origin
+from identry.records.clients import Client
 from identry.records.users import User
 from identry_kit.apierror import Scope
 from identry_kit.httpware import Repeated
@@ -41,6 +42,7 @@ class Call:
         actor: who is calling (set by the bearer and browser guards).
         tenant_id: the tenant of the caller's session (set by the browser guard).
         access_version: that tenant's, read with the session (set by the browser guard); None: not read.
+        client: the application of the caller's token, or the one that proved itself (set by the provider's guards).
         claims: verified claims of the bearer token (set by the token, bearer and browser guards).
         body: the decoded request body.
         query: the decoded query string.
@@ -53,6 +55,7 @@ class Call:
         "actor",
         "body",
         "claims",
+        "client",
         "path",
         "query",
         "scope",
@@ -60,6 +63,7 @@ class Call:
     )
 
     actor: Actor
+    client: Client
     tenant_id: UUID
     claims: Any
     body: Any

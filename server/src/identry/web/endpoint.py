@@ -11,7 +11,7 @@ from identry.core.origin import Origin
 from identry.web.call import Answer, Call, Ready, header_lines
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
-from identry.web.validation import decode_body, decode_query
+from identry.web.validation import decode_body, decode_form, decode_query
 from identry_kit.apierror import APIError, Receive, Scope, Send, UnsupportedMediaType
 from identry_kit.context import current
 
@@ -38,6 +38,7 @@ class Endpoint:
         "_body",
         "_check",
         "_enveloped",
+        "_form",
         "_handler",
         "_media_type",
         "_origin_of",
@@ -52,6 +53,7 @@ class Endpoint:
         self._origin_of = origin_of
         self._handler = operation.handler
         self._body = operation.body
+        self._form = operation.form
         self._query = operation.query
         self._status = operation.status
         self._enveloped = operation.enveloped
@@ -67,8 +69,10 @@ class Endpoint:
         if self._query is not None:
             call.query = decode_query(self._query, scope["query_string"])
         if self._body is not None:
-            require_json(call)
-            call.body = decode_body(self._body, await read_body(receive))
+            decode = decode_form if self._form and _is_form(call, self._form) else decode_body
+            if decode is decode_body:
+                require_json(call)
+            call.body = decode(self._body, await read_body(receive))
         reply = await self._handler(call)
         start, body = (reply.start, reply.body) if type(reply) is Ready else self._answer(reply)
         await send(start)
@@ -108,6 +112,23 @@ async def read_body(receive: Receive) -> bytes:
         if not message.get("more_body"):
             return bytes(parts)
         message = await receive()
+
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+def _is_form(call: Call, form: str) -> bool:
+    """Whether the body is a form.
+
+    Raises:
+        UnsupportedMediaType: it is not, and has to be.
+    """
+    content_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if content_type == _FORM:
+        return True
+    if form == "only":
+        raise UnsupportedMediaType(f"send the body as Content-Type: {_FORM}")
+    return False
 
 
 def require_json(call: Call) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from identry.web.surfaces import browser_envelope, is_browser_path, platform_envelope
+from identry.web.surfaces import envelope_of
 from identry_kit.apierror import APIError, BadRequest, Rendered, Scope, header_lines
 
 _encode = msgspec.json.Encoder().encode
@@ -52,8 +52,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 def render(error: APIError, scope: Scope) -> Rendered:
     """Status, headers and body of the answer to `error`, in the words of the surface that was called."""
-    envelope = browser_envelope if is_browser_path(scope["path"]) else platform_envelope
-    body = _encode(envelope(error))
+    body = _encode(envelope_of(scope["path"])(error))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),

@@ -25,6 +25,8 @@ class Guard(Enum):
     BROWSER = "browser"  # as BEARER for tokens of the browser surface: `call.actor`, `call.tenant_id`
     BROWSER_TOKEN = "browser_token"  # noqa: S105 - as TOKEN for tokens of the browser surface
     TICKET = "ticket"  # as BROWSER, or without a token: the body's `session_token` tells, asked by the handler
+    APP_USER = "app_user"  # a user's access token of the provider: `call.actor`, `call.client`
+    SERVICE = "service"  # a service account's access token: `call.client`
     COOKIE = "cookie"  # a known origin; the handler reads the refresh cookie
 
 
@@ -73,7 +75,10 @@ class Operation:
         media_type: of the reply when it is not JSON.
         tag: the section of the reference.
         hidden: left out of the reference (development pages).
-        surface: `browser` for rows under `/api/v1`: snake_case, no success envelope, errors in that surface's words.
+        surface: `browser` for rows under `/api/v1`: snake_case, no success envelope, errors in that surface's words;
+            `oauth` and `api` for those of the provider (contracts/provider-api.md §4).
+        form: how the body may come besides JSON: `only` as a form (RFC 6749 appendix B) and not as JSON, `also` as
+            either.
     """
 
     method: str
@@ -100,8 +105,9 @@ class Operation:
     enveloped: bool = True
     media_type: str = "application/json"
     hidden: bool = False
-    surface: Literal["platform", "browser"] = "platform"
+    surface: Literal["platform", "browser", "oauth", "api"] = "platform"
+    form: Literal["", "only", "also"] = ""
 
     def __post_init__(self) -> None:
-        if self.surface == "browser":
+        if self.surface != "platform":
             object.__setattr__(self, "enveloped", False)

@@ -7,6 +7,7 @@ A field's type says its rules: `Annotated[str, Meta(max_length=200)]` for what m
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -154,6 +155,28 @@ def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidRequest.field("query", "format", "is not a valid query string") from error
     plain = {name: text for name, text in reversed(pairs) if text != ""}
+    try:
+        value = msgspec.convert(plain, struct, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest.of(_all_faults(struct, plain, strict=False)) from error
+    return _apply_checks(struct, value)
+
+
+def decode_form(struct: type[msgspec.Struct], raw: bytes) -> Any:
+    """A form as `struct`: unknown fields are ignored, a field without a value counts as absent (RFC 6749 §3.1, §3.2).
+
+    Raises:
+        InvalidRequest: with every fault in `details.fields`; a known field that comes twice is one.
+    """
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise InvalidRequest.field("body", "format", "is not a valid form") from error
+    known = {info.encode_name for info in msgspec.structs.fields(struct)}
+    times = Counter(name for name, _ in pairs)
+    if repeated := [Fault(name, "format", "must not be repeated") for name in sorted(known) if times[name] > 1]:
+        raise InvalidRequest.of(repeated)
+    plain = {name: text for name, text in pairs if text != ""}
     try:
         value = msgspec.convert(plain, struct, strict=False)
     except msgspec.ValidationError as error:

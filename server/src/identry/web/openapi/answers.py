@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,7 @@ from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
 from identry.web.origin_check import OriginNotAllowed
-from identry.web.surfaces import browser_envelope, platform_envelope
+from identry.web.surfaces import api_envelope, browser_envelope, oauth_envelope, platform_envelope
 from identry_kit.apierror import (
     APIError,
     Forbidden,
@@ -60,6 +60,33 @@ BROWSER_ERROR: Schema = {
     "properties": {"error": ERROR["properties"]["error"]},
 }
 
+OAUTH_ERROR: Schema = {
+    "description": "Why the request was not done (RFC 6749 §5.2). Under `/oauth`.",
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {
+        "error": {"type": "string", "pattern": "^[a-z_]+$"},
+        "error_description": {"type": "string"},
+    },
+}
+
+API_ERROR: Schema = {
+    "description": "Why the request was not done: a sentence, or a word where the operation names one. Under `/api`.",
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+}
+
+_ENVELOPES: Mapping[str, tuple[str, Callable[[APIError], dict[str, Any]]]] = {
+    "platform": ("Error", platform_envelope),
+    "browser": ("BrowserError", browser_envelope),
+    "oauth": ("OAuthError", oauth_envelope),
+    "api": ("ApiError", api_envelope),
+}
+"""Surface → the schema of its errors, and what makes one."""
+
 _INVALID_DETAILS = {"fields": [{"field": "email", "rule": "required", "message": "is required"}]}
 
 _HEADERS: dict[int, Schema] = {
@@ -83,7 +110,7 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield InvalidRequest
     if operation.body:
         yield from (PayloadTooLarge, UnsupportedMediaType)
-    if operation.guard in {Guard.TOKEN, Guard.BEARER}:
+    if operation.guard in {Guard.TOKEN, Guard.BEARER, Guard.APP_USER, Guard.SERVICE}:
         yield from (MissingToken, SessionRevoked)
     if operation.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN, Guard.TICKET}:
         yield from (MissingToken, InvalidToken, SessionRevoked)
@@ -106,7 +133,7 @@ def envelope(kind: Kind, operation: Operation | None = None) -> dict[str, Any]:
     error = kind.__new__(kind)
     details = getattr(kind, "example_details", _INVALID_DETAILS if kind is InvalidRequest else None)
     APIError.__init__(error, details=details)
-    return browser_envelope(error) if operation and operation.surface == "browser" else platform_envelope(error)
+    return _ENVELOPES[operation.surface if operation else "platform"][1](error)
 
 
 def error_responses(operation: Operation) -> dict[str, Schema]:
@@ -124,12 +151,15 @@ def _error_response(operation: Operation, status: int, kinds: list[Kind]) -> Sch
         value = envelope(kind, operation)
         if any(example["value"] == value for example in examples.values()):
             continue
-        code = value["error"]["code"]
+        told = value["error"]
+        code, text = (told["code"], told["message"]) if isinstance(told, dict) else (told, told)
         codes.append(code)
         name = code if codes.count(code) == 1 else f"{code}_{codes.count(code)}"
-        examples[name] = {"summary": value["error"]["message"], "value": value}
-    enum = {"error": {"properties": {"code": {"enum": list(dict.fromkeys(codes))}}}}
-    name = "BrowserError" if operation.surface == "browser" else "Error"
+        examples[name] = {"summary": text, "value": value}
+    enum: Schema = {"error": {"properties": {"code": {"enum": list(dict.fromkeys(codes))}}}}
+    if operation.surface in {"oauth", "api"}:
+        enum = {"error": {"enum": list(dict.fromkeys(codes))}} if operation.surface == "oauth" else {}
+    name = _ENVELOPES[operation.surface][0]
     response: Schema = {
         "description": f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
         "content": {

@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from identry.web.openapi.answers import BROWSER_ERROR, ERROR, error_responses, spoken, success_responses
+from identry.web.openapi.answers import (
+    API_ERROR,
+    BROWSER_ERROR,
+    ERROR,
+    OAUTH_ERROR,
+    error_responses,
+    spoken,
+    success_responses,
+)
 from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
@@ -28,6 +36,9 @@ TAGS: Mapping[str, str] = {
     "Tenant users": "Under `/api/v1`: the people of a tenant, for its own administrators.",
     "Tenant invitations": "Under `/api/v1`: who invites people into a tenant; accepting is in the section Browser.",
     "Tenant settings": "Under `/api/v1`: how the people of a tenant sign in.",
+    "OAuth": "OAuth 2.0 and OpenID Connect: authorization, tokens, userinfo, introspection, revocation, logout.",
+    "Applications": "Clients of the provider and the people who use them.",
+    "Accounts of applications": "Under `/api/auth` and `/api/profile`: sign-up, sign-in and profile in JSON.",
     "Operations": "For load balancers and monitors.",
 }
 
@@ -47,6 +58,12 @@ RFC 3339 UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own 
 seconds · `503` cannot be decided now: retry after `Retry-After` seconds.
 """
 
+_BODY_TYPES: Mapping[str, tuple[str, ...]] = {
+    "": ("application/json",),
+    "also": ("application/x-www-form-urlencoded", "application/json"),
+    "only": ("application/x-www-form-urlencoded",),
+}
+
 _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.PUBLIC: [],
     Guard.TOKEN: [{"bearer": []}],
@@ -55,6 +72,8 @@ _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.BROWSER: [{"browser": []}],
     Guard.BROWSER_TOKEN: [{"browser": []}],
     Guard.TICKET: [{"browser": []}, {}],
+    Guard.APP_USER: [{"provider": []}],
+    Guard.SERVICE: [{"provider": []}],
     Guard.COOKIE: [{"refreshCookie": []}],
 }
 
@@ -88,7 +107,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         "tags": [{"name": tag, "description": text} for tag, text in TAGS.items() if tag in used],
         "paths": paths,
         "components": {
-            "schemas": {"Error": ERROR, **_browser_error(listed), **schemas.components},
+            "schemas": {"Error": ERROR, **_other_errors(listed), **schemas.components},
             "responses": _hoist(paths),
             "securitySchemes": {
                 "bearer": {
@@ -102,6 +121,12 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "The `access_token` of a sign-in under `/api/v1`.",
+                },
+                "provider": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The `access_token` of `POST /oauth/token`.",
                 },
                 "refreshCookie": {
                     "type": "apiKey",
@@ -120,8 +145,12 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     }
 
 
-def _browser_error(listed: list[Operation]) -> dict[str, Schema]:
-    return {"BrowserError": BROWSER_ERROR} if any(operation.surface == "browser" for operation in listed) else {}
+def _other_errors(listed: list[Operation]) -> dict[str, Schema]:
+    """The error schemas of the surfaces that are there besides the platform's."""
+    of_surface = {"browser": ("BrowserError", BROWSER_ERROR), "oauth": ("OAuthError", OAUTH_ERROR)}
+    of_surface["api"] = ("ApiError", API_ERROR)
+    served = {operation.surface for operation in listed}
+    return dict(schema for surface, schema in of_surface.items() if surface in served)
 
 
 def template(path: str) -> str:
@@ -150,7 +179,7 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         example = dict(operation.example) or sample(schema, schemas.components)
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema, "example": example}},
+            "content": {media: {"schema": schema, "example": example} for media in _BODY_TYPES[operation.form]},
         }
     described["responses"] = {**success_responses(operation, schemas), **error_responses(operation)}
     return described

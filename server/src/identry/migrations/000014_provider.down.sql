@@ -1,0 +1,20 @@
+DROP TABLE user_profiles;
+DROP TABLE logout_notices;
+DROP TABLE initial_access_tokens;
+DROP TABLE spent_ids;
+DROP TABLE device_codes;
+DROP TABLE authorization_codes;
+DROP TABLE authorization_requests;
+DELETE FROM sessions WHERE client_id IS NOT NULL;
+DROP INDEX sessions_by_client;
+DROP INDEX sessions_by_browser_session;
+ALTER TABLE sessions
+    DROP COLUMN dpop_jkt,
+    DROP COLUMN browser_session_id,
+    DROP COLUMN audiences,
+    DROP COLUMN scopes,
+    DROP COLUMN client_id;
+DROP TABLE consents;
+DROP TABLE app_members;
+DROP TABLE client_secrets;
+DROP TABLE clients;

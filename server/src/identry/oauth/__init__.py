@@ -1,0 +1,5 @@
+"""The provider's vocabulary: OAuth 2.0 and OpenID Connect, as far as it is the same in every room that speaks it.
+
+`errors` what a client is told · `scopes` what may be asked for · `client_proof` which client is calling · `redirects`
+where a browser may be sent. Nothing here knows HTTP. Source: contracts/provider-api.md; RFC 6749, RFC 9700.
+"""

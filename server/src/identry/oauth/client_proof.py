@@ -1,0 +1,70 @@
+"""Which client is calling, and how it proved that: RFC 6749 §2.3, RFC 7523.
+
+A client that is unknown, inactive, proves itself by another method than its own or with a wrong secret is refused in
+the same words (contracts/provider-api.md §4: 401 `invalid_client`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from identry.core.clock import Clock
+from identry.core.db import Executor
+from identry.oauth.errors import InvalidClient
+from identry.records import clients
+from identry.records.clients import Client
+
+_NO_HASH = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request says about its client.
+
+    Attributes:
+        client_id: who it says it is.
+        secret: empty: none.
+        assertion: a JWT of `private_key_jwt`; empty: none.
+        basic: whether name and secret came in an `Authorization: Basic` header (a refusal then answers with one).
+    """
+
+    client_id: str
+    secret: str = ""
+    assertion: str = ""
+    basic: bool = False
+
+
+class ClientProof:
+    """Tells the client of a request."""
+
+    def __init__(self, db: Executor, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def __call__(self, presented: Presented) -> Client:
+        """The client, active and proven by its own method; a public one has nothing to prove.
+
+        Raises:
+            InvalidClient: anything else.
+            ServiceUnavailable: the database cannot tell.
+        """
+        digest = hashlib.sha256(presented.secret.encode()).digest() if presented.secret else _NO_HASH
+        found = await clients.find_proven(self._db, presented.client_id, digest, self._clock.now())
+        if found is None or not found[0].is_active:
+            raise refused(presented)
+        client, right_secret = found
+        if client.auth_method == "none":
+            proven = not presented.secret and not presented.assertion
+        elif client.auth_method == "client_secret":
+            proven = right_secret and not presented.assertion
+        else:
+            proven = False
+        if not proven:
+            raise refused(presented)
+        return client
+
+
+def refused(presented: Presented) -> InvalidClient:
+    """The refusal, with the challenge that RFC 6749 §5.2 wants for a client that used HTTP Basic."""
+    return InvalidClient(headers={"WWW-Authenticate": 'Basic realm="oauth2"'} if presented.basic else None)
