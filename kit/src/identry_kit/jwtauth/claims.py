@@ -197,13 +197,17 @@ def audience_set(audience: str | Collection[str] | AnyAudience) -> frozenset[str
 def _shapes(claims: Mapping[str, Any]) -> str:
     """The first registered claim (RFC 7519 §4.1) that is not of its type; `exp` too when there is none."""
     get = claims.get
-    for name in _INSTANTS:
-        value = get(name, 0)
-        if not (type(value) is int and -_END_OF_TIME < value < _END_OF_TIME) and not _is_instant(value):
-            return name
+    exp, nbf, iat = get("exp", 0), get("nbf", 0), get("iat", 0)
+    if not (type(exp) is type(nbf) is type(iat) is int and 0 < exp < _END_OF_TIME > nbf >= 0 <= iat < _END_OF_TIME):
+        for name in _INSTANTS:
+            if not _is_instant(get(name, 0)):
+                return name
     for name in _TEXTS:
-        value = get(name, "-")
-        if not (type(value) is str and 0 < len(value) <= _MAX_TEXT and value.isprintable()):
+        value = get(name)
+        if value is None:
+            if name in claims:
+                return name
+        elif not (type(value) is str and 0 < len(value) <= _MAX_TEXT and value.isprintable()):
             return name
     audience = get("aud", "-")
     if type(audience) is list:
@@ -214,7 +218,7 @@ def _shapes(claims: Mapping[str, Any]) -> str:
                 return "aud"
     elif not _is_text(audience):
         return "aud"
-    return "" if "exp" in claims else "exp"
+    return "" if exp or "exp" in claims else "exp"
 
 
 def _is_instant(value: object) -> bool:

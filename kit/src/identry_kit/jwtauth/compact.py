@@ -107,19 +107,50 @@ def read_object(data: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     value: object = None
     try:
         text = data.decode("utf-8")
-        if text.count("{") + text.count("[") > max_depth:
-            _check_depth(text, max_depth)
-        value = _strict_json(text)
-        if "\\" in text and "\\u" in text:
-            # Escapes can spell what UTF-8 cannot hold (half a surrogate pair) and what databases refuse (NUL).
-            again = json.dumps(value, ensure_ascii=False)
-            again.encode("utf-8")
-            if _NUL.search(again):
-                value = None
-    except (ValueError, RecursionError):  # UnicodeError and JSONDecodeError are ValueErrors
-        value = None
-    if not isinstance(value, dict):
+        value = _usual(text, max_depth) or _any_shape(text, max_depth)
+    except (ValueError, RecursionError, StopIteration):  # UnicodeError and JSONDecodeError are ValueErrors
+        pass
+    if type(value) is not dict:
         raise InvalidToken("not one JSON object")
+    return value
+
+
+def _usual(text: str, max_depth: int) -> dict[str, Any] | None:
+    """One object as tokens nearly always are, without escapes and without whitespace behind a quote; else None.
+
+    A hook that looks for names that come twice doubles the time of parsing. In such a text every name ends in `":`, and
+    nothing else adds to their number but a text that begins with a colon: as many as there are members, here and one
+    level below, means that each name came once.
+    """
+    braces = text.count("{")
+    if (
+        text[:1] != "{"
+        or braces + text.count("[") > max_depth
+        or "\\" in text
+        or '" ' in text
+        or "\n" in text
+        or "\t" in text
+        or "\r" in text
+    ):
+        return None
+    value, end = _scan(text, 0)
+    members = len(value)
+    if braces > 1:
+        members += sum([len(inner) for inner in value.values() if type(inner) is dict])
+    return value if end == len(text) and members == text.count('":') else None
+
+
+def _any_shape(text: str, max_depth: int) -> object:
+    """`text` as JSON. Raises ValueError."""
+    if text.count("{") + text.count("[") > max_depth:
+        _check_depth(text, max_depth)
+    value = _decoder.decode(text)
+    if "\\u" in text:
+        # Escapes can spell what UTF-8 cannot hold (half a surrogate pair) and what databases refuse (NUL).
+        again = json.dumps(value, ensure_ascii=False)
+        again.encode("utf-8")
+        if _NUL.search(again):
+            return None
     return value
 
 
@@ -158,32 +189,4 @@ def _finite(text: str) -> float:
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
-_Scan = Callable[[str, int], tuple[Any, int]]
-_scan: _Scan = _decoder.scan_once  # type: ignore[attr-defined]  # not in its stub
-_scan_flat: _Scan = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).scan_once  # type: ignore[attr-defined]
-
-
-def _strict_json(text: str) -> object:
-    """`text` as JSON. Raises ValueError. An object and nothing else, as it is in tokens, skips the decoder's frame."""
-    if text[:1] == "{":
-        try:
-            value, end = _flat(text) or _scan(text, 0)
-        except StopIteration as error:
-            msg = "not JSON"
-            raise ValueError(msg) from error
-        if end == len(text):
-            return value
-    return _decoder.decode(text)
-
-
-def _flat(text: str) -> tuple[Any, int] | None:
-    """One object without escapes, whitespace and objects inside, as tokens nearly always are; else None.
-
-    A hook that looks for names that come twice doubles the time of parsing. In such a text every name ends in `":`, and
-    nothing else adds to their number but a text that begins with a colon: as many as there are members means that each
-    name came once.
-    """
-    if text.count("{") > 1 or "\\" in text or " " in text or "\n" in text or "\t" in text or "\r" in text:
-        return None
-    value, end = _scan_flat(text, 0)
-    return (value, end) if len(value) == text.count('":') else None
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).scan_once  # type: ignore[attr-defined]  # not in its stub

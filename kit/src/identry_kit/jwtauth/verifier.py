@@ -113,7 +113,7 @@ class Verifier:
         """
         try:
             digest = self._digest(token)
-            claims = self._remembered(digest)
+            claims = self._remembered(digest) if digest else None
             if claims is None:
                 claims = await self._verify(token, digest)
             if self._revocation is not None:
@@ -132,8 +132,7 @@ class Verifier:
 
     def _verify_now(self, token: str) -> Claims:
         digest = self._digest(token)
-        claims = self._remembered(digest)
-        if claims is not None:
+        if digest and (claims := self._remembered(digest)) is not None:
             return claims
         parts, header = self._parse(token)
         key = self._keys.peek(header.kid)
@@ -212,15 +211,14 @@ class Verifier:
         payload = read_object(decode_segment(parts.payload_text))
         self._policy.check(payload, self._clock())
         claims = Claims(payload, key.kid)
-        self._remember(digest, claims, key)
+        if digest:
+            self._remember(digest, claims, key)
         # Every token of a key begins with the same header. Only verified ones are kept, so nobody can fill this.
-        if len(self._headers) < _MAX_HEADERS:
+        if parts.header_text not in self._headers and len(self._headers) < _MAX_HEADERS:
             self._headers[parts.header_text] = header
         return claims
 
     def _remember(self, digest: bytes, claims: Claims, key: Key | SecretKey) -> None:
-        if self._cache_size <= 0:
-            return
         while len(self._verified) >= self._cache_size:
             self._verified.pop(next(iter(self._verified)), None)
         leeway = self._policy.leeway
