@@ -18,6 +18,7 @@ from identry_kit.httpware import (
     BodyLimit,
     Logger,
     Recover,
+    Repeated,
     RequestID,
     SecurityHeaders,
     Timeout,
@@ -202,3 +203,20 @@ async def test_a_frameworks_errors_are_answered_in_the_kits_words_and_logged_onc
     assert answer.headers["content-type"].startswith("application/json" if status > 200 else "text/plain")
     assert set(answer.headers) >= ALL_HEADERS
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == (status == 500)
+
+
+async def test_an_answer_made_ready_with_a_header_of_the_stacks_own_keeps_it_each_time(call: Any, stack: Any) -> None:
+    ready = Repeated(200, [(b"cache-control", b"max-age=60"), (b"content-length", b"0")])
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(ready)
+        await send({"type": "http.response.body", "body": b""})
+
+    served = stack(app)
+    answers = [(await call(served)).headers for _ in range(3)]
+
+    assert len({headers["x-request-id"] for headers in answers}) == 3
+    assert {headers["cache-control"] for headers in answers} == {"max-age=60"}
+    assert len({frozenset(headers) for headers in answers}) == 1
+    if stack is standard_stack:
+        assert ready.added is not None, "what the stack adds is worked out once"
