@@ -185,7 +185,8 @@ class Harness:
 
 BASE_ENV = {
     "APP_ENV": "development",
-    "REDIS_TIMEOUT": "2s",  # this process does everything at once; what a slow Redis means is tested elsewhere
+    "REDIS_TIMEOUT": "2s",  # this process does everything at once; what a slow engine means is tested elsewhere
+    "DATABASE_TIMEOUT": "15s",
     "JWT_SIGNING_KEY_PEM": SIGNING_PEM,
     "SECRET_KEY": "test-" + "k" * 40,
     "INTERNAL_API_KEY": "internal-" + "a" * 32,

@@ -119,6 +119,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
     db = Database(
         settings.database_url.reveal(),
         max_size=settings.db_pool_size,
+        patience=settings.database_timeout.total_seconds(),
         on_statement=tracing.statement if tracing else None,
     )
     kv, fallback = _kv(settings, clock), MemoryKV(clock)

@@ -68,6 +68,12 @@ class Foundation:
         secret=True,
     )
     db_pool_size: int = _data("10", v.number(1, 500), "Connections to PostgreSQL that each worker may hold.")
+    database_timeout: timedelta = _data(
+        "1900ms",
+        v.duration("100ms", "60s"),
+        "How long all that one request asks of PostgreSQL may take, waiting for a connection included; a request that "
+        "needs longer gets 503.",
+    )
     migrations_path: Path | None = _data(
         "",
         v.folder,
