@@ -51,6 +51,10 @@ def test_the_card_leads_to_a_token_and_every_page_it_names(home: Path) -> None:
         assert card["curl"] in running.output
         assert "\x1b" not in running.output  # no terminal, no escape codes
         assert (home / "card.json").stat().st_mode & 0o777 == 0o600
+        for command in (["keys", "list"], ["create-admin", "--email", "grace@example.com"], ["doctor"]):
+            done = identry(*command, cwd=home)
+            assert done.returncode == 0, "commands beside it work on its database without being told"
+            assert "grace@example.com" in done.stdout or command[0] != "create-admin"
 
 
 def test_it_listens_on_loopback_only(home: Path) -> None:

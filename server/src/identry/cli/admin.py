@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import replace
 from getpass import getpass
 
 from identry.cli.administrator import bootstrap
+from identry.cli.one_off import one_off_settings
 from identry.cli.terminal import complain, list_problems, say
 from identry.core import secrets
-from identry.settings import Problem, Settings, SettingsError, load
-from identry.settings.rules import LOCAL_DATABASE
-from identry.settings.values import Secret, bare_address
+from identry.settings import Settings, SettingsError
+from identry.settings.values import bare_address
 from identry_kit.apierror import APIError
 
 
 def create_admin(email: str, name: str, *, promote: bool, from_stdin: bool) -> int:
     """Make the account, or promote it; returns the exit code."""
     try:
-        settings = _settings()
+        settings = one_off_settings()
         address = bare_address(email)
         return asyncio.run(_create(settings, address, name, promote=promote, from_stdin=from_stdin))
     except SettingsError as error:
@@ -31,15 +30,6 @@ def create_admin(email: str, name: str, *, promote: bool, from_stdin: bool) -> i
     except (KeyboardInterrupt, EOFError):
         complain("nothing was changed")
     return 1
-
-
-def _settings() -> Settings:
-    settings = load()
-    if settings.database_url:
-        return settings
-    if not settings.is_development:
-        raise SettingsError([Problem("DATABASE_URL", "is required", "set it to the Auth PostgreSQL")])
-    return replace(settings, database_url=Secret(LOCAL_DATABASE))
 
 
 async def _create(settings: Settings, email: str, name: str, *, promote: bool, from_stdin: bool) -> int:

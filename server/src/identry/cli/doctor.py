@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from enum import Enum
 from pathlib import Path
 
 from identry.cli.keepsakes import Keepsakes
+from identry.cli.one_off import running_here
 from identry.cli.terminal import say
 from identry.core.clock import SystemClock
 from identry.core.db import Database, Unavailable
-from identry.core.embedded import EmbeddedPostgres
 from identry.core.kv.protocol import KVUnavailable
 from identry.core.migrate import MigrationError, migrate_status
 from identry.entitlements import Catalogue, CatalogueError
-from identry.settings import Problem, Secret, Settings, SettingsError, for_serving, gather, load, unread_names, warnings
+from identry.settings import Problem, Settings, SettingsError, for_serving, gather, load, unread_names, warnings
 
 _TOO_SKEWED = 5.0
 _OLDEST_POSTGRES = 140000
@@ -75,12 +75,8 @@ def _configuration(settings: Settings) -> tuple[Settings, list[Finding]]:
     """The settings to look further with: `identry dev`'s own when nothing else is configured and it has run here."""
     keepsakes = Keepsakes(Path(".identry").absolute())
     if not settings.database_url and not settings.redis_url and keepsakes.postgres.is_dir():
-        postgres = EmbeddedPostgres(keepsakes.postgres)
-        if holder := postgres.holder():
-            url = Secret(postgres.socket_url())
-            return replace(settings, app_env="development", database_url=url), [
-                Finding(Grade.OK, "identry dev", f"runs (pid {holder}) on {keepsakes.folder}")
-            ]
+        if (nearby := running_here(settings)) is not None:
+            return nearby, [Finding(Grade.OK, "identry dev", f"runs on {keepsakes.folder}")]
         return settings, [
             Finding(Grade.NOTE, "identry dev", f"has data in {keepsakes.folder} and is not running", "identry dev")
         ]

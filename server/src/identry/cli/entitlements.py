@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from identry.cli.one_off import one_off_settings
 from identry.cli.terminal import complain, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
@@ -13,8 +14,7 @@ from identry.core.db import Database, Rejected
 from identry.entitlements import Catalogue, CatalogueError
 from identry.flows.company_plans.service import CompanyPlans, PlanStatus
 from identry.records.audit import Audit
-from identry.settings import Problem, Settings, SettingsError, load
-from identry.settings.rules import LOCAL_DATABASE
+from identry.settings import Settings, SettingsError, load
 from identry_kit.apierror import APIError
 
 
@@ -48,12 +48,9 @@ def assign(company: str, plan: str) -> int:
 
 def _with_plans(company: str, ask: Callable[[CompanyPlans, UUID], Awaitable[PlanStatus]]) -> int:
     try:
-        settings = load()
+        settings = one_off_settings()
         company_id = UUID(company)
-        url = settings.database_url.reveal() or (LOCAL_DATABASE if settings.is_development else "")
-        if not url:
-            raise SettingsError([Problem("DATABASE_URL", "is required", "set it to the Auth PostgreSQL")])
-        status = asyncio.run(_ask(settings, url, company_id, ask))
+        status = asyncio.run(_ask(settings, settings.database_url.reveal(), company_id, ask))
     except SettingsError as error:
         list_problems(error.problems)
     except ValueError:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from identry.cli.one_off import running_here
 from identry.cli.terminal import complain, list_problems, say
 from identry.core import jose
 from identry.core.clock import SystemClock
@@ -13,7 +14,7 @@ from identry.core.db import Database
 from identry.core.secrets import root_secret
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.records.keys import KeySchedule
-from identry.settings import SettingsError, load_for_serving
+from identry.settings import Settings, SettingsError, load, load_for_serving
 from identry_kit.apierror import APIError
 
 _DATE = "%Y-%m-%d %H:%M"
@@ -73,8 +74,13 @@ def _with_keys(run: Callable[[SigningKeys, str], Awaitable[None]]) -> int:
     return 1
 
 
+def _settings() -> Settings:
+    settings = load()
+    return (None if settings.database_url else running_here(settings)) or load_for_serving()
+
+
 async def _run(run: Callable[[SigningKeys, str], Awaitable[None]]) -> None:
-    settings = load_for_serving()
+    settings = _settings()
     clock = SystemClock()
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     db = Database(settings.database_url.reveal(), min_size=1, max_size=1)

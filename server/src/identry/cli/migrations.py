@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from identry.cli.one_off import one_off_settings
 from identry.cli.terminal import complain, list_problems, say
 from identry.core.migrate import MigrationError, migrate_down, migrate_force, migrate_status, migrate_up
-from identry.settings import Problem, SettingsError, load
-from identry.settings.rules import LOCAL_DATABASE
+from identry.settings import SettingsError
 
 
 def up() -> int:
@@ -64,11 +64,8 @@ def force(version: int) -> int:
 
 def _with_database(run: Callable[[str, Path | None], Coroutine[Any, Any, int]]) -> int:
     try:
-        settings = load()
-        url = settings.database_url.reveal() or (LOCAL_DATABASE if settings.is_development else "")
-        if not url:
-            raise SettingsError([Problem("DATABASE_URL", "is required", "set it to the database to migrate")])
-        return asyncio.run(run(url, settings.migrations_path))
+        settings = one_off_settings("set it to the database to migrate")
+        return asyncio.run(run(settings.database_url.reveal(), settings.migrations_path))
     except SettingsError as error:
         list_problems(error.problems)
     except MigrationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from identry.cli.one_off import one_off_settings
 from identry.cli.terminal import complain, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
@@ -14,7 +15,7 @@ from identry.core.secrets import root_secret
 from identry.flows.mfa_reset.service import MfaReset
 from identry.records.audit import Audit
 from identry.second_factor import FactorChanges
-from identry.settings import Problem, Settings, SettingsError, load
+from identry.settings import Settings, SettingsError
 from identry.settings.values import bare_address
 from identry_kit.apierror import APIError
 
@@ -22,9 +23,7 @@ from identry_kit.apierror import APIError
 def reset(email: str) -> int:
     """Remove the second factor of an account; returns the exit code."""
     try:
-        settings = load()
-        if not settings.database_url:
-            raise SettingsError([Problem("DATABASE_URL", "is required", "set it to the Auth PostgreSQL")])
+        settings = one_off_settings()
         address = bare_address(email)
         asyncio.run(_reset(settings, address))
     except SettingsError as error:

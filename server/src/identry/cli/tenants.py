@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from identry.cli.one_off import one_off_settings
 from identry.cli.terminal import complain, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
@@ -17,8 +18,7 @@ from identry.flows.tenant_create.service import TenantCreate
 from identry.permissions import canonical
 from identry.records import tenants, users
 from identry.records.audit import Audit
-from identry.settings import Problem, Settings, SettingsError, load
-from identry.settings.rules import LOCAL_DATABASE
+from identry.settings import Settings, SettingsError
 from identry_kit.apierror import APIError, NotFound
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
@@ -89,11 +89,8 @@ def _print(email: str, slug: str, answer: Explanation) -> None:
 
 def _with_database(ask: Callable[[Database, Settings], Awaitable[int]]) -> int:
     try:
-        settings = load()
-        url = settings.database_url.reveal() or (LOCAL_DATABASE if settings.is_development else "")
-        if not url:
-            raise SettingsError([Problem("DATABASE_URL", "is required", "set it to the Auth PostgreSQL")])
-        return asyncio.run(_run(settings, url, ask))
+        settings = one_off_settings()
+        return asyncio.run(_run(settings, settings.database_url.reveal(), ask))
     except SettingsError as error:
         list_problems(error.problems)
     except (CatalogueError, APIError, ValueError) as error:
