@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from browser import settle, tenant
+from enrolment import code_of, wrong_code
 from harness import Person
 from second_factor import secured
 
@@ -79,6 +80,37 @@ async def test_a_recovery_code_opens_instead_of_the_app(world: World) -> None:
     tab = await visitor.tab()
     await sign_in(tab, ada.person)
     await give(tab, ada.codes[0])
+    await sees(tab, "account")
+
+
+@pytest.mark.parametrize("demanded", [True, False], ids=["demanded at sign-in", "from the account"])
+async def test_an_authenticator_app_is_set_up_and_asked_for_from_then_on(world: World, *, demanded: bool) -> None:
+    visitor = await world.visitor()
+    person = await world.app.make_user()
+    await settle(world.app, person, await tenant(world.app, mfa_required=demanded))
+    tab = await visitor.tab()
+    await sign_in(tab, person)
+    if not demanded:
+        await sees(tab, "account")
+        await tab.click("[data-do=setUp]")
+    await sees(tab, "mfa-setup")
+    assert (await visitor.cookie(tab) is None) is demanded
+    await tab.until("document.querySelector('#qr').naturalWidth > 100")
+    secret = str(await tab.until("document.querySelector('#secret').textContent"))
+    await give(tab, wrong_code(world.app, secret))
+    assert await problem(tab) == "invalid_code"
+    await give(tab, code_of(world.app, secret))
+    await sees(tab, "recovery-codes")
+    assert await tab.run("new Set([...document.querySelectorAll('#codes li')].map(li => li.textContent)).size") == 10
+    await tab.click("[data-do=done]")
+    await sees(tab, "account")
+    assert (await me(tab))["mfa_enabled"] is True
+
+    await tab.click("[data-do=logOut]")
+    await sees(tab, "sign-in")
+    await sign_in(tab, person)
+    await sees(tab, "second-factor")
+    await give(tab, code_of(world.app, secret, 1))
     await sees(tab, "account")
 
 

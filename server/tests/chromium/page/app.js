@@ -31,12 +31,15 @@ async function send(method, path, body) {
   return told
 }
 
+// A wrong code is a 401 too; only these two say that the session or its access token is over.
+const isOver = ({ code }) => ["invalid_token", "token_revoked"].includes(code)
+
 // A request of somebody who is signed in: an access token that is not good any more is renewed once.
 async function ask(method, path, body) {
   try {
     return await send(method, path, body)
   } catch (refused) {
-    if (refused.status !== 401 || !["invalid_token", "token_revoked"].includes(refused.code)) throw refused
+    if (!isOver(refused)) throw refused
   }
   await renew()
   return await send(method, path, body)
@@ -182,7 +185,7 @@ async function act(name, fields) {
     at("#problem").textContent = ""
     await actions[name](fields)
   } catch (problem) {
-    if (problem.status === 401 && !sessionToken && at("#view").dataset.view !== "sign-in") show("sign-in")
+    if (isOver(problem) && !sessionToken && at("#view").dataset.view !== "sign-in") show("sign-in")
     at("#problem").textContent = problem.code ?? problem.message
   }
 }
