@@ -5,6 +5,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
+# Every process of a test run, and the servers and commands it starts, would otherwise compile some thousand files again.
+unexport PYTHONDONTWRITEBYTECODE
+TOGETHER := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process more than there are cores: a fifth of the time all of them wait for a server or a browser.
+CROWDED := -n $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadfile --no-loadscope-reorder
+ALONE := server/tests/faults server/tests/core/kv
+
 RUN_STAMP := .venv/.run
 DEV_STAMP := .venv/.dev
 
@@ -25,8 +32,8 @@ run: $(RUN_STAMP) ## start Identry for development (ARGS="--port 4000" passes fl
 	@exec $(BIN)/identry dev $(ARGS)
 
 test: $(DEV_STAMP) ## run every test against real PostgreSQL, Redis and SMTP (ARGS="-k login" narrows)
-	$(BIN)/pytest -m "not slow and not alone" -n logical --maxprocesses 4 --dist loadfile $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m "not slow and alone" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m "not slow and not alone" $(CROWDED) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m "not slow and alone" $(TOGETHER) -o testpaths="$(ALONE)" $(ARGS) || [ $$? -eq 5 ]
 
 test-long: $(DEV_STAMP) ## the long forms of races, faults and fuzzing
 	$(BIN)/pytest -m slow $(ARGS)

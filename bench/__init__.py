@@ -6,6 +6,7 @@ workers; rounds of both alternate (A B A B …), the medians are compared. Nothi
     world.py     the engines, the accounts and the tokens that a load needs
     seed.py      users and sessions in any number, over three months: `python -m bench.seed`
     limits.py    the bare endpoints: what the same stack does when it does nothing else
+    provider_limits.py, applications.py   those beside the provider; its clients, grants and codes
     server.py    Identry and the bare endpoints as processes
     drive.py     load: wrk when there is one, else a driver of our own
     kit_*.py     the kit's parts, each a command of its own: verify auth stack service caches

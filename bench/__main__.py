@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from bench import table
-from bench.figures import browser, flood, footprint, kit, micro, scale, throughput
+from bench.figures import browser, flood, footprint, kit, micro, provider, scale, throughput
 from bench.world import World, world
 
-_OF_THE_SERVER = (*throughput.NAMES, *browser.NAMES, "flood", "footprint", "micro", "scale")
+_OF_THE_SERVER = (*throughput.NAMES, *browser.NAMES, *provider.NAMES, "flood", "footprint", "micro", "scale")
 NAMES = (*_OF_THE_SERVER, *kit.NAMES)
 
 
@@ -43,6 +43,8 @@ def _of_the_server(here: World, names: set[str], rounds: int, seconds: float) ->
         rows += throughput.measure(here, throughput.base(here), names, rounds=rounds, seconds=seconds)
     if names & set(browser.NAMES):
         rows += browser.measure(here, names, rounds=rounds, seconds=seconds)
+    if names & set(provider.NAMES):
+        rows += provider.measure(here, names, rounds=rounds, seconds=seconds)
     if "flood" in names:
         rows += flood.measure(here, seconds=5 * seconds)
     if "footprint" in names:

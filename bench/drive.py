@@ -33,7 +33,8 @@ class Load:
 
     Attributes:
         bearers: access tokens that take turns.
-        bodies: JSON bodies that take turns; with `chain`, refresh tokens to begin with.
+        bodies: bodies that take turns; with `chain`, refresh tokens to begin with.
+        media_type: of the bodies.
         origin: of the page that asks.
     """
 
@@ -41,6 +42,7 @@ class Load:
     path: str
     bearers: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
+    media_type: str = "application/json"
     addresses: bool = False
     chain: bool = False
     cookie: bool = False
@@ -59,7 +61,7 @@ class Load:
         for index in range(max(len(self.bearers), len(self.bodies), 1)):
             rest = f"Authorization: Bearer {self.bearers[index]}\r\n" if self.bearers else ""
             if self.bodies:
-                rest += f"Content-Type: application/json\r\nContent-Length: {len(self.bodies[index])}\r\n"
+                rest += f"Content-Type: {self.media_type}\r\nContent-Length: {len(self.bodies[index])}\r\n"
                 rest += f"\r\n{self.bodies[index]}"
             else:
                 rest += "\r\n"

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from bench import provider_limits
 from identry.cli.granian_options import options
 
 _URL = "BENCH_LIMITS_URL"
@@ -87,6 +88,8 @@ async def _keep(_connection: object) -> None: ...
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     url = os.environ[_URL]
     app.state.key = rsa.generate_private_key(65537, 2048)
+    app.state.signers = provider_limits.signers()
+    app.state.sheet = provider_limits.sheet()
     async with (
         asyncpg.create_pool(url, min_size=2, max_size=10) as app.state.pool,
         asyncpg.create_pool(url, min_size=2, max_size=10, reset=_keep) as app.state.unreset,
@@ -103,6 +106,7 @@ def create() -> Starlette:
             Route("/one-row-unreset", one_row_unreset),
             Route("/sign-and-commit", sign_and_commit, methods=["POST"]),
             Route("/verify-and-commit", verify_and_commit, methods=["POST"]),
+            *provider_limits.ROUTES,
         ],
         lifespan=_lifespan,
     )
@@ -116,6 +120,8 @@ async def prepare(url: str) -> None:
         " ticket int DEFAULT 0, login int DEFAULT 0) WITH (fillfactor = 70)"
     )
     await connection.execute("CREATE TABLE IF NOT EXISTS bench_events (id uuid PRIMARY KEY, row_id uuid, told text)")
+    for table in provider_limits.TABLES:
+        await connection.execute(table)
     await connection.copy_records_to_table(
         "bench_rows",
         records=[(UUID(int=i), f"user-{i}@bench.example", f"User Number {i}", 0) for i in range(ROWS)],

@@ -8,27 +8,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
 import jsonschema_rs
 
+from identry.web.call import Call
 from identry.web.openapi import document
-from identry.web.openapi.document import template
 from identry.web.operations import Operation
+
+
+async def _nothing(_: Call) -> None:
+    """Stands for every handler: the reference does not tell who serves an operation."""
+
+
+@dataclass
+class _Described:
+    """What a table of operations says; applications with the same table share it, because it takes a while to make."""
+
+    listed: list[Operation]
+    document: dict[str, Any]
+    validators: dict[tuple[str, str, int], Any] = field(default_factory=dict)
+
+
+_known: list[_Described] = []
+
+
+def _described(operations: Iterable[Operation]) -> _Described:
+    listed = [replace(operation, handler=_nothing) for operation in operations if not operation.hidden]
+    for described in _known:
+        if described.listed == listed:
+            return described
+    _known.append(_Described(listed, document(listed, version="test")))
+    return _known[-1]
 
 
 class Conformance:
     """The reference of an application as a check on its answers; give `check` to a client as its response hook."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        listed = [operation for operation in operations if not operation.hidden]
-        self._document = document(listed, version="test")
-        self._exact = {template(o.path) for o in listed if "{" not in o.path}
-        self._patterns = {
-            template(o.path): re.compile(re.sub(r"{\w+}", "[^/]+", template(o.path))) for o in listed if "{" in o.path
-        }
-        self._validators: dict[tuple[str, str, int], Any] = {}
+        described = _described(operations)
+        self._document, self._validators, paths = described.document, described.validators, described.document["paths"]
+        self._exact = {path for path in paths if "{" not in path}
+        self._patterns = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in paths if "{" in path}
 
     async def check(self, response: httpx2.Response) -> None:
         """Fail when the reference does not describe this answer."""

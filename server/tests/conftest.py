@@ -5,13 +5,16 @@ One PostgreSQL and one Redis serve the whole run; every test works with users an
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from harness import Harness, Servers, running
+from services.certificates import self_signed
 from services.name_server import NameServer
 from services.redis import RedisServer
 
@@ -47,6 +50,15 @@ def _only_loopback() -> Iterator[None]:
     socket.socket.connect = _loopback_only  # type: ignore[method-assign, assignment]
     yield
     socket.socket.connect = _real_connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_certificate_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every HTTP client reads all authorities of the machine, and every application makes three: here there is one."""
+    _, certificate = self_signed(tmp_path_factory.mktemp("authorities"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificate))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +106,30 @@ def app(shared_app: Harness) -> Iterator[Harness]:
     shared_app.clock.reset()
 
 
-_LONGEST = {"test_two_tenants.py", "test_fuzz.py", "test_refresh_races.py", "test_properties.py"}
+_ROOT = Path(__file__).parents[2]
+_ALONE = [_ROOT / folder for folder in (_ROOT / "Makefile").read_text().split("ALONE := ")[1].splitlines()[0].split()]
+_LONGEST = (
+    *("test_two_tenants.py", "test_cli_dev.py", "test_cli_serve.py", "test_authority_matrix.py", "test_fuzz.py"),
+    *("test_embedded.py", "test_sign_in.py", "test_wheel.py", "test_login_hashing.py", "test_refresh_races.py"),
+    *("test_invitation_races.py", "test_login_limits.py", "test_provider_faults.py", "test_cli_commands.py"),
+    *("test_import.py", "test_properties.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: otherwise one process is left alone with one of them at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONGEST)
+    """The longest files first: otherwise one process is left alone with one of them at the end.
+
+    xdist keeps this order with `--no-loadscope-reorder` alone.
+    """
+    for item in items:
+        if item.get_closest_marker("alone") and not any(item.path.is_relative_to(folder) for folder in _ALONE):
+            raise pytest.UsageError(f"{item.nodeid} is never run: ALONE in the Makefile does not name its folder")
+    rank = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded to collect the tests stays to the end: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

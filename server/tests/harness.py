@@ -16,6 +16,7 @@ import uvicorn
 from conformance import Conformance
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from wire import KeptConnections
 
 from identry import tenancy
 from identry.app import Application
@@ -92,7 +93,10 @@ class Harness:
         self.env = env
         self.db = app.engines.db
         self.http = httpx2.AsyncClient(
-            base_url=base_url, timeout=30, event_hooks={"response": [Conformance(app.operations).check]}
+            base_url=base_url,
+            timeout=30,
+            transport=KeptConnections(),
+            event_hooks={"response": [Conformance(app.operations).check]},
         )
         self._password_hash = ""
 
@@ -198,6 +202,9 @@ BASE_ENV = {
     "PUBLIC_REGISTRATION_ENABLED": "true",
     "API_PUBLIC_URL": "https://auth.example.com",
     "OAUTH_ISSUER": "https://auth.example.com",
+    "ADMIN_PORT": "0",
+    "BACKCHANNEL_LOGOUT_NETWORKS": "127.0.0.0/8",
+    "DYNAMIC_REGISTRATION": "true",
     "APP_BASE_URL": "https://app.example.com",
     "ALLOW_ORIGINS": "https://cloud.example.com,http://localhost:5173",
 }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ def full_table() -> list[Operation]:
         "INTERNAL_API_KEY": "of-no-use-" + "x" * 32,
         "API_PUBLIC_URL": "https://auth.example.com",
         "APP_BASE_URL": "https://app.example.com",
+        "OAUTH_ISSUER": "https://auth.example.com",
+        "DYNAMIC_REGISTRATION": "true",
         "MS_CLIENT_ID": "00000000-0000-4000-8000-000000000000",
         "MS_CLIENT_SECRET": "of no use",
         "PUBLIC_REGISTRATION_ENABLED": "true",
@@ -46,8 +49,9 @@ def full_table() -> list[Operation]:
     return Application(load(environment)).operations
 
 
+@functools.cache
 def documents() -> dict[str, str]:
-    """File name below `docs/` → its text."""
+    """File name below `docs/` → its text; made once."""
     table = full_table()
     return {
         "openapi.yaml": _YAML_HEAD + as_yaml(document(table, version=__version__)),

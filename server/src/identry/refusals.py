@@ -31,6 +31,7 @@ class PasswordLoginDisabled(Forbidden):
     """403: deployment or tenant ask for single sign-on; neither passwords nor passkeys sign anybody in."""
 
     code = "password_login_disabled"
+    api_error = "password_login_disabled"
     message = "password sign-in is disabled; use single sign-on"
 
 

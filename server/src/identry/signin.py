@@ -22,7 +22,7 @@ from identry.records import one_time_tokens, passkeys, seats, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.passkeys import Passkey
-from identry.records.seats import Place
+from identry.records.seats import LOCAL, Place
 from identry.records.users import User
 from identry.refusals import (
     AccountInactive,
@@ -77,10 +77,6 @@ class SignedIn:
     tenant_id: UUID | None = None
 
 
-LOCAL = frozenset({"pwd", "hwk", "swk"})
-"""How a sign-in with a credential of our own begins; a policy of single sign-on only refuses it."""
-
-
 def passkey_amr(passkey: Passkey) -> tuple[str, ...]:
     """What a passkey proves (RFC 8176): a key that stays in its device or may be copied, and who unlocked it."""
     return ("swk" if passkey.backup_eligible else "hwk", "user", "mfa")
@@ -117,15 +113,20 @@ class Surface:
         mint: signs its access tokens.
         refresh_tokens: makes its refresh tokens.
         session_ttl: the horizon of a new session.
-        ticket: what opens the second step.
+        ticket: what opens the second step; None: there is none, the code comes with the first.
         seated: whether a session belongs to a tenant.
+        guided: whether a person is led through the second step: may answer with a passkey, and set up a factor that is
+            demanded; elsewhere there are codes, and a plain no.
+        setup: what opens that set-up.
     """
 
     mint: Mint
     refresh_tokens: RefreshTokens
     session_ttl: timedelta
-    ticket: Purpose = Purpose.MFA_TICKET
+    ticket: Purpose | None = Purpose.MFA_TICKET
     seated: bool = False
+    guided: bool = False
+    setup: Purpose = Purpose.MFA_SETUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,17 @@ class SignIn:
             MfaSetupRequired: deployment or tenant demand a second factor, and the user has none.
             CredentialsChanged: the account changed since the proof.
         """
+        seat = await self.clear(user, amr, origin, tenant_id=tenant_id)
+        return await self._open_session(user, amr, seat, origin)
+
+    async def clear(
+        self, user: User, amr: tuple[str, ...], origin: Origin, *, tenant_id: UUID | None = None
+    ) -> Seat | None:
+        """All that `complete` asks before it opens a session; for those who open one of another kind after it.
+
+        Raises:
+            as `complete`, but for CredentialsChanged: whoever opens the session asks that.
+        """
         await self.admit(user, origin)
         places = await seats.of_user(self._db, user.id)
         if self._surface.seated:
@@ -190,7 +202,7 @@ class SignIn:
             if demanded:
                 annotate(sign_in="mfa_setup_required")
                 raise await self._demand_setup(user, amr, origin, tenant_id)
-        return await self._open_session(user, amr, seat, origin)
+        return seat
 
     async def _seat(self, user: User, places: list[Place], origin: Origin) -> Seat | None:
         if not self._surface.seated:
@@ -204,7 +216,7 @@ class SignIn:
     async def _second_factors(self, user: User, *, demanded: bool) -> list[str]:
         """What may finish this sign-in. A passkey alone asks for nothing; where something else asks, it may answer."""
         codes = ["totp", "recovery_code"] if user.mfa_enabled else []
-        asked = self._surface.seated and (demanded or user.mfa_enabled)
+        asked = self._surface.guided and (demanded or user.mfa_enabled)
         return [*codes, "passkey"] if asked and await passkeys.has_any(self._db, user.id) else codes
 
     def _local_may(self, obeyed: list[Place]) -> bool:
@@ -237,6 +249,8 @@ class SignIn:
     async def _challenge(
         self, user: User, amr: tuple[str, ...], methods: list[str], origin: Origin, tenant_id: UUID | None
     ) -> MfaRequired:
+        if self._surface.ticket is None:
+            return MfaRequired()
         first = FirstFactor(amr, user.token_version, tenant_id)
         ticket = await self._issue(self._surface.ticket, user, first, "auth.mfa.challenged", origin)
         return MfaRequired(details={"mfaToken": ticket, "methods": methods})
@@ -244,12 +258,12 @@ class SignIn:
     async def _demand_setup(
         self, user: User, amr: tuple[str, ...], origin: Origin, tenant_id: UUID | None
     ) -> MfaSetupRequired:
-        """On the browser surface with a ticket that opens the set-up and nothing else; elsewhere it is a plain no."""
-        if not self._surface.seated:
+        """Where people are guided with a ticket that opens the set-up and nothing else; elsewhere it is a plain no."""
+        if not self._surface.guided:
             await self._audit_blocked(user, MfaSetupRequired.code, origin)
             return MfaSetupRequired()
         first = FirstFactor(amr, user.token_version, tenant_id)
-        ticket = await self._issue(Purpose.MFA_SETUP, user, first, "auth.mfa.setup_demanded", origin)
+        ticket = await self._issue(self._surface.setup, user, first, "auth.mfa.setup_demanded", origin)
         return MfaSetupRequired(details={"sessionToken": ticket})
 
     async def _issue(self, purpose: Purpose, user: User, first: FirstFactor, event: str, origin: Origin) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from harness import Servers
+from harness import Servers, running
+from services.ports import free_port
 
 from chromium import program
 from chromium.devtools import DevTools
+from chromium.house import House
 from chromium.world import World, at_ports, new_address
 
 
@@ -32,3 +34,13 @@ async def world(shared_world: World) -> AsyncIterator[World]:
     shared_world.front.address = new_address()
     yield shared_world
     shared_world.app.clock.reset()
+
+
+@pytest.fixture(scope="session")
+async def house(servers: Servers, chromium: DevTools) -> AsyncIterator[House]:
+    """A server whose own pages are looked at."""
+    port = free_port()
+    url = f"http://localhost:{port}"
+    own = dict.fromkeys(("OAUTH_ISSUER", "API_PUBLIC_URL", "APP_BASE_URL", "FRONTEND_URL"), url)
+    async with running(servers, port=port, **own) as app:
+        yield House(app, chromium, url)

@@ -23,7 +23,8 @@ from services.ports import free_port
 
 from chromium.devtools import DevTools, Tab
 
-_PAGE = Path(__file__).parent / "page"
+PAGES = Path(__file__).parent
+_PAGE = PAGES / "page"
 
 
 class Front:
@@ -64,17 +65,21 @@ class Front:
 
 
 @contextmanager
-def site(port: int, api: str) -> Iterator[None]:
-    """Serve the page on a port: every path that is no file is the app itself, as single-page apps are served."""
+def site(port: int, told: dict[str, Any], page: Path = _PAGE, files: dict[str, Path] | None = None) -> Iterator[None]:
+    """Serve a page on a port: every path that is no file is the app itself, as single-page apps are served.
+
+    `told` is its `/config.json`; `files` are further ones, by their names.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/config.json":
-                kind, body = "application/json", json.dumps({"api": api}).encode()
+                kind, body = "application/json", json.dumps(told).encode()
             else:
-                file = _PAGE / path.lstrip("/")
-                file = file if file.is_file() and file.parent == _PAGE else _PAGE / "index.html"
+                file = page / path.lstrip("/")
+                file = file if file.is_file() and file.parent == page else page / "index.html"
+                file = (files or {}).get(path[1:], file)
                 kind, body = mimetypes.guess_type(file.name)[0] or "text/plain", file.read_bytes()
             self.send_response(200)
             self.send_header("Content-Type", kind)
@@ -156,13 +161,22 @@ class World:
 
 
 @asynccontextmanager
-async def at_ports(servers: Servers, devtools: DevTools, **env: Any) -> AsyncIterator[World]:
+async def at_ports(
+    servers: Servers,
+    devtools: DevTools,
+    *,
+    page: Path = _PAGE,
+    told: dict[str, Any] | None = None,
+    files: dict[str, Path] | None = None,
+    **env: Any,
+) -> AsyncIterator[World]:
     """API and page served; `env` adds to the API's environment (or to what else `running` takes)."""
     front, page_port, api_port = Front(), free_port(), free_port()
     app_url, api_url = f"http://localhost:{page_port}", f"http://localhost:{api_port}"
-    own: dict[str, Any] = {"API_PUBLIC_URL": api_url, "APP_BASE_URL": app_url, "ALLOW_ORIGINS": app_url, **env}
+    urls = {"API_PUBLIC_URL": api_url, "OAUTH_ISSUER": api_url, "APP_BASE_URL": app_url, "ALLOW_ORIGINS": app_url}
+    own: dict[str, Any] = {**urls, **env}
     async with running(servers, port=api_port, front=front.before, **own) as app:
-        with site(page_port, api_url):
+        with site(page_port, {"api": api_url} if told is None else told, page, files):
             yield World(app, front, devtools, app_url, api_url, f"http://elsewhere.test:{page_port}")
 
 

@@ -81,6 +81,31 @@ def test_it_migrates_makes_the_administrator_and_serves(production: dict[str, st
         assert running.end(signal.SIGINT) == 0
 
 
+def test_the_admin_port_serves_its_own_table_and_ends_with_the_workers(
+    production: dict[str, str], tmp_path: Path
+) -> None:
+    port = free_port()
+    more = {"OAUTH_ISSUER": "https://auth.example.com", "ADMIN_PORT": str(port)}
+    admin = {"email": "root@example.com", "password": PASSWORD}
+    with serving(tmp_path, production, **more) as (running, base), httpx2.Client(timeout=10) as client:
+        beside = f"http://127.0.0.1:{port}"
+        wait_for(running, lambda: _listeners(port) >= int(production["WORKERS"]), "admin port of both workers")
+        signed_in = client.post(f"{beside}/api/admin/login", json=admin)
+        assert signed_in.status_code == 200, signed_in.text
+        headers = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+        assert client.get(f"{beside}/api/admin/apps", headers=headers).json()["apps"] == []
+        assert client.get(f"{beside}/health").status_code == 200
+        assert client.get(f"{beside}/ready").status_code == 200
+        assert "identry_info" in client.get(f"{beside}/metrics").text
+        for url in (f"{base}/api/admin/apps", f"{base}/manage/api/admin/apps", f"{base}/metrics", f"{beside}/auth/me"):
+            assert client.get(url, headers=headers).status_code == 404, url
+        refused = identry("serve", cwd=tmp_path, **production, **more, PORT=str(free_port()))
+        assert refused.returncode == 1
+        assert f"ADMIN_PORT: port {port} is taken" in refused.stderr
+        assert running.end(signal.SIGTERM) == 0
+        assert not is_open(port)
+
+
 def test_sigterm_first_tells_the_load_balancer_then_closes_the_port(production: dict[str, str], tmp_path: Path) -> None:
     with serving(tmp_path, production, SHUTDOWN_DELAY="3s") as (running, base), httpx2.Client(base_url=base) as client:
         workers = children(running.process.pid)

@@ -6,15 +6,20 @@ import asyncio
 import random
 import secrets
 import time
+from http.cookiejar import DefaultCookiePolicy
 from http.cookies import SimpleCookie
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import requests
 import schemathesis
 from browser import APP, Browser
 from harness import Harness
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from provider import people
+from provider.applications import application
+from provider.callers import administrator, bearer, member, number_of, service_token
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -35,9 +40,11 @@ CHECKS = [
 ]
 STATES = ("anonymous", "user", "company-admin", "moderator", "superadmin")
 BROWSER_STATES = ("nobody", "member", "admin", "other-tenants-admin", "cookie")
-SPARED = {"/auth/logout-all", "/api/v1/auth/logout"}
+PROVIDER_STATES = ("platform-administrator", "application", "app-member", "stranger")
+SPARED = {"/auth/logout-all", "/api/v1/auth/logout", "/api/auth/logout"}
 """Ends the session of the caller; asked by the anonymous only."""
 BROWSER = "/api/v1/"
+PROVIDER = ("/oauth/", "/api/", "/manage/", "/.well-known/o")
 
 
 async def caller(app: Harness, state: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -81,10 +88,51 @@ async def visitor(app: Harness, state: str) -> tuple[dict[str, str], dict[str, s
     return {**headers, "Origin": APP}, ids
 
 
+async def of_provider(app: Harness, state: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The same at the provider: an administrator's token, an application's own, or none; numbers of theirs."""
+    made = await application(app, grant_types=["client_credentials", "authorization_code", "refresh_token"])
+    target = await member(app, made, "user")
+    ids = {"app_id": str(made.client.number), "uid": str(await number_of(app, target)), "client_id": "nobody"}
+    if state == "platform-administrator":
+        return (await administrator(app))[1], ids
+    if state == "app-member":
+        own = await people.public_app(app)
+        reply = await people.log_in(app, own, (await people.member(app, own)).email)
+        return bearer(reply.json()["access_token"]), ids
+    return (bearer(await service_token(app, made)) if state == "application" else {}), ids
+
+
 def keep_cookie(headers: dict[str, str], line: str) -> None:
     """What a browser does with a cookie that an answer sets."""
     if "Cookie" in headers and (cookie := SimpleCookie(line).get("refresh_token")) and cookie.value:
         headers["Cookie"] = f"refresh_token={cookie.value}"
+
+
+_made: dict[tuple[str, int], list[Any]] = {}
+"""Requests of an operation, by its label and how many: the same for everybody, and longer in the making than on the
+way."""
+
+
+def cases(operation: Any, examples: int) -> list[Any]:
+    """That many requests of an operation, always the same."""
+    key = (operation.label, examples)
+    if key not in _made:
+        found = _made[key] = []
+
+        @seed(20261122)
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def make(case: Any) -> None:
+            found.append(case)
+
+        make()
+    return _made[key]
 
 
 def fuzz(document: dict[str, Any], base_url: str, headers: dict[str, str], ids: dict[str, str], examples: int) -> int:
@@ -96,49 +144,55 @@ def fuzz(document: dict[str, Any], base_url: str, headers: dict[str, str], ids: 
     schema = schemathesis.openapi.from_dict(document)
     asked = 0
     choices = random.Random(1)
-    for found in schema.get_all_operations():
-        operation = found.ok()
-        if {"Authorization", "Cookie"} & headers.keys() and operation.path in SPARED:
-            continue
-
-        @seed(20261122)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy())
-        def ask(case: Any) -> None:
-            nonlocal asked
-            asked += 1
-            known = {name: ids[name] for name in case.path_parameters or {} if name in ids}
-            if known and choices.random() < 0.6:
-                case.path_parameters = {**case.path_parameters, **known}
-            # A page's script declares JSON even where it sends nothing: a cookie route takes nothing else.
-            bare = "requestBody" not in document["paths"][case.operation.path][case.operation.method]
-            kind = {"Content-Type": "application/json"} if "Origin" in headers and bare else {}
-            address = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
-            started = time.monotonic()
-            response = case.call(base_url=base_url, headers={**headers, **kind, "X-Forwarded-For": address})
-            assert time.monotonic() - started < 10
-            for line in response.headers.get("set-cookie", []):
-                keep_cookie(headers, line)
-            if response.status_code != 501:
-                case.validate_response(response, checks=[not_a_server_error])
-            case.validate_response(response, checks=CHECKS)
-
-        ask()
+    with requests.Session() as session:
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a cookie is in `headers` or nowhere
+        for operation in (found.ok() for found in schema.get_all_operations()):
+            if {"Authorization", "Cookie"} & headers.keys() and operation.path in SPARED:
+                continue
+            for case in cases(operation, examples):
+                asked += 1
+                strange = case.path_parameters
+                known = {name: ids[name] for name in strange or {} if name in ids}
+                if known and choices.random() < 0.6:
+                    case.path_parameters = {**strange, **known}
+                # A page's script declares JSON even where it sends nothing: a cookie route takes nothing else.
+                bare = "requestBody" not in document["paths"][operation.path][operation.method]
+                kind = {"Content-Type": "application/json"} if "Origin" in headers and bare else {}
+                address = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+                sent = {**headers, **kind, "X-Forwarded-For": address}
+                started = time.monotonic()
+                response = case.call(base_url=base_url, session=session, headers=sent)
+                assert time.monotonic() - started < 10
+                for line in response.headers.get("set-cookie", []):
+                    keep_cookie(headers, line)
+                if response.status_code != 501:
+                    case.validate_response(response, checks=[not_a_server_error])
+                case.validate_response(response, checks=CHECKS)
+                case.path_parameters = strange
     return asked
+
+
+def surface_of(path: str) -> str:
+    """Which of the three groups of states asks this path."""
+    return "browser" if path.startswith(BROWSER) else "provider" if path.startswith(PROVIDER) else "platform"
 
 
 async def _run(app: Harness, state: str, examples: int) -> int:
     document = (await app.http.get("/openapi.json")).json()
-    ours = state in BROWSER_STATES
-    document["paths"] = {path: row for path, row in document["paths"].items() if path.startswith(BROWSER) == ours}
-    headers, ids = await (visitor if ours else caller)(app, state)
+    prepare, surface = next(
+        (prepare, surface)
+        for states, prepare, surface in (
+            (BROWSER_STATES, visitor, "browser"),
+            (PROVIDER_STATES, of_provider, "provider"),
+            (STATES, caller, "platform"),
+        )
+        if state in states
+    )
+    document["paths"] = {path: row for path, row in document["paths"].items() if surface_of(path) == surface}
+    headers, ids = await prepare(app, state)
     asked = await asyncio.to_thread(fuzz, document, app.base_url, headers, ids, examples)
+    if surface == "provider" and state != "app-member":
+        return asked  # an application has no session, and an administrator's is elevated for minutes only
     await _still_signed_in(app, headers)
     return asked
 
@@ -148,21 +202,24 @@ async def _still_signed_in(app: Harness, headers: dict[str, str]) -> None:
     if headers.get("Cookie"):
         reply = await app.http.post("/api/v1/auth/refresh", headers={**headers, "Content-Type": "application/json"})
     elif "Authorization" in headers:
-        path = "/api/v1/auth/me" if "Origin" in headers else "/auth/me"
-        reply = await app.http.get(path, headers={"Authorization": headers["Authorization"]})
+        paths = ("/auth/me", "/api/v1/auth/me", "/api/profile")
+        own = {"Authorization": headers["Authorization"]}
+        replies = [await app.http.get(path, headers=own) for path in paths]
+        reply = next((found for found in replies if found.status_code == 200), replies[0])
     else:
         return
     assert reply.status_code == 200, reply.text
 
 
-@pytest.mark.parametrize("state", [*STATES, *BROWSER_STATES])
+@pytest.mark.timeout(600)  # whoever comes first makes the requests of all
+@pytest.mark.parametrize("state", [*STATES, *BROWSER_STATES, *PROVIDER_STATES])
 async def test_no_request_breaks_the_server_or_the_reference(app: Harness, state: str) -> None:
-    examples, least = (3, 120) if state in BROWSER_STATES else (12, 200)
+    examples, least = (12, 200) if state in STATES else (3, 120) if state in BROWSER_STATES else (2, 100)
     assert await _run(app, state, examples) > least
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("state", [*STATES, *BROWSER_STATES])
+@pytest.mark.parametrize("state", [*STATES, *BROWSER_STATES, *PROVIDER_STATES])
 async def test_a_hundred_thousand_requests_break_nothing(app: Harness, state: str) -> None:
-    assert await _run(app, state, 700) > 14_000
+    assert await _run(app, state, 700) > (10_000 if state in PROVIDER_STATES else 14_000)

@@ -90,11 +90,16 @@ async def test_more_tokens_than_one_statement_takes_are_all_removed(app: Harness
     assert await one_time_tokens.prune(app.db, app.clock.now() - timedelta(days=1)) >= 2500
 
 
+async def one_round(app: Harness) -> dict[str, int]:
+    """A round of this application; while another's own first one is under way it waits."""
+    async with asyncio.timeout(20):
+        while (done := await app.app.janitor.round()) is None:
+            await asyncio.sleep(0.02)
+    return dict(done)
+
+
 async def test_audit_is_kept_for_ever_unless_told_otherwise(servers: Servers, app: Harness) -> None:
-    done = await app.app.janitor.round()
-    assert done is not None
-    assert "audit_months_dropped" not in done
+    assert "audit_months_dropped" not in await one_round(app)
     async with running(servers, AUDIT_RETENTION="876000h") as other:
-        done = await other.app.janitor.round()
-        assert done is not None
+        done = await one_round(other)
         assert done["audit_months_dropped"] == 0

@@ -74,7 +74,7 @@ def commands() -> list[str]:
         {
             found.strip()
             for found in re.findall(
-                r"(?:^|--rm --env-file .env )identry ([a-z][a-z-]*(?: [a-z]+)?)", text, re.MULTILINE
+                r"(?:^|--rm --env-file .env )identry ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", text, re.MULTILINE
             )
         }
     )

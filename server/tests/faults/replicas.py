@@ -20,6 +20,8 @@ ADMIN = "root@example.com"
 
 PRODUCTION = {
     "JWT_SIGNING_KEY_PEM": SIGNING_PEM,
+    "OAUTH_ISSUER": "https://auth.example.com",
+    "ADMIN_PORT": "0",
     "SECRET_KEY": "only for tests: 0123456789 abcdefghijklmnopqrst",
     "INTERNAL_API_KEY": MACHINE_KEY,
     "BOOTSTRAP_ADMIN_EMAIL": ADMIN,

@@ -13,8 +13,7 @@ from identry.core.db import Unavailable
 from identry.core.ids import uuid7
 from identry.core.origin import Origin
 from identry.core.secrets import random_bytes
-from identry.flows.refresh.queries import Asked
-from identry.flows.refresh.rotations import Rotations
+from identry.rotation import PLATFORM, Asked, Rotations
 
 
 class Counting:
@@ -65,7 +64,7 @@ def sessions(app: Harness) -> Sessions:
 
 async def test_what_is_asked_for_in_one_turn_is_one_statement(app: Harness, db: Any, sessions: Sessions) -> None:
     asked = [await sessions.asked() for _ in range(10)]
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     rows = await asyncio.gather(*(rotations.rotate(one) for one in asked))
     assert [row["session_id"] for row in rows] == [one.session_id for one in asked]
     assert db.statements == 1
@@ -84,7 +83,7 @@ async def test_a_token_that_is_not_the_current_one_spoils_nothing_for_the_others
     good, other = await sessions.asked(), await sessions.asked()
     stale = other._replace(presented_hash=random_bytes(32))
     unknown = good._replace(session_id=uuid7(app.clock))
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     rows = await asyncio.gather(*(rotations.rotate(one) for one in (stale, good, unknown)))
     assert [row and row["session_id"] for row in rows] == [None, good.session_id, None]
 
@@ -93,7 +92,7 @@ async def test_of_one_session_two_are_never_in_one_statement(db: Any, sessions: 
     first = await sessions.asked()
     second = sessions.after(first.session_id, first.presented_hash)
     third = sessions.after(first.session_id, first.successor_hash)
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     rows = await asyncio.gather(*(rotations.rotate(one) for one in (first, second, third)))
     assert [row is not None for row in rows[:2]].count(True) == 1  # two statements may run beside each other
     assert (rows[2] is not None) <= (rows[0] is not None)  # its predecessor is the first one's successor
@@ -102,7 +101,7 @@ async def test_of_one_session_two_are_never_in_one_statement(db: Any, sessions: 
 
 async def test_a_crowd_larger_than_a_statement_takes_several(db: Any, sessions: Sessions) -> None:
     asked = [await sessions.asked() for _ in range(70)]
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     rows = await asyncio.gather(*(rotations.rotate(one) for one in asked))
     assert all(rows)
     assert db.statements == 2
@@ -110,7 +109,7 @@ async def test_a_crowd_larger_than_a_statement_takes_several(db: Any, sessions: 
 
 async def test_an_outage_is_told_to_everybody_and_over_with_the_next(db: Any, sessions: Sessions) -> None:
     asked = [await sessions.asked() for _ in range(3)]
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     db.away = True
     refused = await asyncio.gather(*(rotations.rotate(one) for one in asked), return_exceptions=True)
     assert [type(error) for error in refused] == [Unavailable] * 3
@@ -120,7 +119,7 @@ async def test_an_outage_is_told_to_everybody_and_over_with_the_next(db: Any, se
 
 async def test_who_leaves_before_the_statement_is_not_in_it(app: Harness, db: Any, sessions: Sessions) -> None:
     waiting, stays, leaves = [await sessions.asked() for _ in range(2)], await sessions.asked(), await sessions.asked()
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     db.gate.clear()
     under_way = []
     for one in waiting:  # both statements that may be under way at once
@@ -139,7 +138,7 @@ async def test_who_leaves_before_the_statement_is_not_in_it(app: Harness, db: An
 
 async def test_who_leaves_under_way_leaves_the_others_their_answers(db: Any, sessions: Sessions) -> None:
     asked = [await sessions.asked() for _ in range(3)]
-    rotations = Rotations(db, seated=False, mfa_required=False)
+    rotations = Rotations(db, PLATFORM, mfa_required=False)
     db.gate.clear()
     tasks = [asyncio.create_task(rotations.rotate(one)) for one in asked]
     while not db.statements:

@@ -33,7 +33,8 @@ async def test_what_is_sensitive_is_a_list_that_somebody_thought_about(app: Harn
         for o in app.app.operations
         if o.guard is Guard.BROWSER and o.method != "GET" and o.permission
     }
-    assert listed == {*writes, ("POST", "/api/v1/auth/password/change")}
+    own = {("POST", "/api/v1/auth/password/change"), ("POST", "/account/password"), ("POST", "/account/password/first")}
+    assert listed == {*writes, *own, ("POST", "/account/email")}
 
 
 async def test_without_the_tenants_wish_nothing_is_asked(app: Harness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -15,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
     """A server context for `127.0.0.1` and `localhost`, and the certificate (PEM) that a client must trust."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Identry tests")])
+    # Of two authorities with one name OpenSSL looks at the first it finds.
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Identry tests {secrets.token_hex(4)}")])
     now = datetime.now(UTC)
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
     certificate = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
-import shutil
 import subprocess
 import time
 from html import unescape
@@ -13,29 +11,13 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
-import pytest
 
+from services.npm import require_packages
 from services.ports import free_port
 
 _HERE = Path(__file__).parent / "oidc_provider"
 _FORM = re.compile(r'<form[^>]*action="([^"]+)"[^>]*method="post"')
 _PROMPT = re.compile(r'name="prompt" value="(\w+)"')
-
-
-def require_packages() -> None:
-    """The provider's packages, as the lock file names them; without node or a registry the test is skipped."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are needed for the certified OpenID provider")
-    installed = _HERE / "node_modules" / ".package-lock.json"
-    with (_HERE / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if installed.is_file() and installed.stat().st_mtime >= (_HERE / "package-lock.json").stat().st_mtime:
-            return
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=_HERE, capture_output=True, text=True, timeout=100, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm could not install the OpenID provider: {done.stderr[-300:]}")
-        installed.touch()
 
 
 class OpenIdProvider:
@@ -46,7 +28,7 @@ class OpenIdProvider:
     """
 
     def __init__(self, folder: Path) -> None:
-        require_packages()
+        require_packages(_HERE)
         self.issuer = f"http://127.0.0.1:{free_port()}"
         self._log = folder / "provider.log"
         self._process: subprocess.Popen[bytes] | None = None

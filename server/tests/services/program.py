@@ -12,7 +12,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from services.preloaded import Forked, preloaded
 
 PROGRAM = [sys.executable, "-c", "from identry.cli import main; main()"]
 CHEAP = {"ARGON2_TIME": "1", "ARGON2_MEMORY": "64", "ARGON2_THREADS": "1"}
@@ -26,16 +29,18 @@ def environment(**variables: str) -> dict[str, str]:
 
 def identry(*arguments: str, cwd: Path, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=cwd,
-        env=environment(**variables),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        files = (given.fileno(), out.fileno(), err.fileno())
+        process = preloaded.start([*arguments], cwd=cwd, env=environment(**variables), files=files)
+        try:
+            code = process.wait(PATIENCE)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess([*arguments], code, out.read().decode(), err.read().decode())
 
 
 class Running:
@@ -46,7 +51,7 @@ class Running:
         log: the file that takes its output.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, log: Path) -> None:
         self.process = process
         self.log = log
 
@@ -70,16 +75,15 @@ def started(
     *arguments: str, cwd: Path, prefix: tuple[str, ...] = (), program: list[str] | None = None, **variables: str
 ) -> Iterator[Running]:
     """Start the program; whatever is left of it is killed at the end."""
-    log = cwd / "output.txt"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*prefix, *(program or PROGRAM), *arguments],
-            cwd=cwd,
-            env=environment(**variables),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
+    log, env = cwd / "output.txt", environment(**variables)
+    process: subprocess.Popen[bytes] | Forked
+    with log.open("wb") as out, Path(os.devnull).open() as nothing:
+        if prefix or program:
+            command = [*prefix, *(program or PROGRAM), *arguments]
+            process = subprocess.Popen(command, cwd=cwd, env=env, stdin=nothing, stdout=out, stderr=subprocess.STDOUT)
+        else:
+            files = (nothing.fileno(), out.fileno(), out.fileno())
+            process = preloaded.start([*arguments], cwd=cwd, env=env, files=files)
     running = Running(process, log)
     try:
         yield running

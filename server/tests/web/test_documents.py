@@ -19,6 +19,7 @@ PROSE = [
 ]
 SOURCE = ROOT / "server/src/identry"
 ROOTS = [ROOT, DOCS, SOURCE]
+NAMES = {path.name for path in SOURCE.rglob("*")}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_generated_documents_are_current(generated, name):
 
 
 def test_the_yaml_reads_back_as_the_document(generated):
-    assert yaml.safe_load(generated["openapi.yaml"])["openapi"] == "3.1.0"
+    assert yaml.load(generated["openapi.yaml"], Loader=yaml.CSafeLoader)["openapi"] == "3.1.0"
     assert "&id" not in generated["openapi.yaml"]
 
 
@@ -54,7 +55,7 @@ def test_every_file_that_a_page_names_exists(page):
         if "://" not in target:
             assert (page.parent / target).exists(), target
     for name in re.findall(r"`((?!identry_kit\.)\w[\w./-]*\.(?:py|md|sql|toml|yaml|yml|lua|lock))`", text):
-        assert any((root / name).exists() for root in ROOTS) or ("/" not in name and any(SOURCE.rglob(name))), name
+        assert any((root / name).exists() for root in ROOTS) or name in NAMES, name
 
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from identry import __version__
+from identry.app.backchannel import backchannel_logout
 from identry.app.chores import chores
 from identry.app.engines import Engines, make_engines
 from identry.app.rooms import rooms
@@ -20,6 +21,7 @@ from identry.core.turns import Unavailable
 from identry.federation.reach import TenantProviders
 from identry.flows.metrics.service import Metrics
 from identry.settings import Settings, load
+from identry.web.app_reach import reaching
 from identry.web.browser_guard import BrowserBearer
 from identry.web.call import Call
 from identry.web.cors import Cors
@@ -29,9 +31,12 @@ from identry.web.guards import Bearer, MachineKey
 from identry.web.operations import Guard, Operation
 from identry.web.origin_check import OriginCheck, origin_of
 from identry.web.origins import origin_reader
+from identry.web.pages import edge
 from identry.web.permitted import permitted
+from identry.web.provider_guard import ProviderBearer
 from identry.web.router import Router
 from identry.web.step_up import recent
+from identry.web.surfaces import is_page
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, Receive, Scope, Send
 from identry_kit.httpware import standard_stack
@@ -71,31 +76,40 @@ class Application:
         )
         self.janitor = Janitor(e.db, chores(settings, e))
         self.operations = rooms(settings, e, self._figures, lambda: self._draining)
-        guards = _guards(settings, e, browser)
-
-        def check_of(operation: Operation) -> GuardCheck | None:
-            check = guards[operation.guard]
-            if check and operation.permission:
-                check = permitted(operation, check, e.tenant_access)
-            if check and (operation.fresh or operation.sensitive):
-                check = recent(operation, check, e.clock, e.db)
-            return check
-
-        read_origin = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
-        router: Any = Router(Endpoint(operation, check_of(operation), read_origin) for operation in self.operations)
+        self._guards = _guards(settings, e, browser)
         self._access_log = observability.AccessLog(
             e.clock, e.requests.observe, level=settings.log_level, form=settings.log_format
         )
+        self._http = self._door("public")
+        self._admin = self._door("admin") if settings.admin_listener else None
+
+    def _door(self, name: str) -> ASGIApp:
+        """The stack around the rows that one port serves; another port's are not there at all."""
+        e, settings = self.engines, self.settings
+        read_origin = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
+        rows = [operation for operation in self.operations if operation.door in {name, "both"}]
+        router: Any = Router(Endpoint(row, self._check_of(row), read_origin) for row in rows)
         cors = Cors(settings.allow_origins)
-        served = cors.preflights(router) if e.browser else router
+        served = cors.preflights(router) if e.browser or e.provider else router
         stack = standard_stack(
             e.tracing.requests(served) if e.tracing else served,
             sink=self._access_log,
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
-            on_error=render,
+            on_error=edge(e.provider.pages.pages if e.provider else None, is_page, render),
         )
-        self._http: ASGIApp = cors.answers(stack) if e.browser else stack
+        return cors.answers(stack) if e.browser or e.provider else stack
+
+    def _check_of(self, operation: Operation) -> GuardCheck | None:
+        """The guard of a row, then what else the row asks of whoever is calling."""
+        e, check = self.engines, self._guards[operation.guard]
+        if check and operation.reach:
+            return reaching(operation, check, e.clock, e.db)
+        if check and operation.permission:
+            check = permitted(operation, check, e.tenant_access)
+        if check and (operation.fresh or operation.sensitive):
+            check = recent(operation, check, e.clock, e.db)
+        return check
 
     def drain(self) -> None:
         """Get ready to stop: `/ready` says 503 from now on, and every answer asks its connection to close."""
@@ -111,6 +125,17 @@ class Application:
             return self._http(scope, receive, _closing(send) if self._draining else send)
         if scope["type"] == "lifespan":
             return self._lifespan(receive, send)
+        return _refuse(send)
+
+    @property
+    def has_admin_port(self) -> bool:
+        """Whether `serve_admin` serves anything."""
+        return self._admin is not None
+
+    def serve_admin(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve a request of the admin port; for a server of its own beside the one that runs the lifespan."""
+        if scope["type"] == "http" and self._admin is not None:
+            return self._admin(scope, receive, _closing(send) if self._draining else send)
         return _refuse(send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -155,6 +180,10 @@ class Application:
         await e.ring.load()
         e.ring.start()
         stack.push_async_callback(e.ring.close)
+        if e.provider is not None:
+            telling = backchannel_logout(self.settings, e, e.provider)
+            telling.start()
+            stack.push_async_callback(telling.stop)
         e.sender.start()
         stack.push_async_callback(e.sender.stop)
         self.janitor.start()
@@ -169,6 +198,8 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
     bearer = Bearer(e.verifier, e.marks, e.db, e.clock)
     page = BrowserBearer(e.browser.verifier, e.marks, e.db, e.clock) if e.browser else None
     signed_in = browser or (page.session if page else _nobody)
+    hosted = e.provider.pages if e.provider else None
+    provider = ProviderBearer(e.provider.tokens, e.provider.dpop) if e.provider else None
     own = [origin_of(url) for url in (settings.browser_api_url, settings.browser_app_url) if url]
     pages = OriginCheck(own, settings.allow_origins, absent=settings.refresh_cookie_samesite == "strict")
     return {
@@ -179,9 +210,13 @@ def _guards(settings: Settings, e: Engines, browser: GuardCheck | None) -> dict[
         Guard.BROWSER: signed_in,
         Guard.BROWSER_TOKEN: page.token if page else _nobody,
         Guard.TICKET: browser or (page.session_or_ticket if page else _nobody),
-        Guard.APP_USER: _nobody,
-        Guard.SERVICE: _nobody,
+        Guard.APP_USER: provider.user if provider else _nobody,
+        Guard.SERVICE: provider.service if provider else _nobody,
+        Guard.APP_ANY: provider.either if provider else _nobody,
         Guard.COOKIE: pages.check,
+        Guard.FORM: hosted.forms.check_origin if hosted else _nobody,
+        Guard.PERSON: hosted.guard.person if hosted else _nobody,
+        Guard.PERSON_FORM: hosted.guard.form if hosted else _nobody,
     }
 
 

@@ -50,7 +50,7 @@ def demands(settings: Settings, e: Engines) -> Demands:
 def browser_signin(settings: Settings, e: Engines, b: BrowserEngines) -> SignIn:
     """Makes browser sessions; every way to sign in on this surface ends in it."""
     horizon = timedelta(days=settings.refresh_token_expire_days)
-    surface = Surface(b.mint, b.refresh_tokens, horizon, Purpose.BROWSER_MFA_TICKET, seated=True)
+    surface = Surface(b.mint, b.refresh_tokens, horizon, Purpose.BROWSER_MFA_TICKET, seated=True, guided=True)
     return SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
 
 

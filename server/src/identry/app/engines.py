@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from identry import __version__
+from identry.app.provider_engines import ProviderEngines, provider_engines
 from identry.app.sso_engines import PROVIDER_ANSWER, PROVIDER_TIMEOUT, SsoEngines, sso_engines
 from identry.core import jose
 from identry.core.clock import Clock, SystemClock
@@ -33,13 +34,15 @@ from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
 from identry.second_factor import SecondFactors
 from identry.settings import Settings
-from identry.tokens import BrowserMint, ProviderMint, RefreshTokens, Signer, TokenMint
+from identry.tokens import BrowserMint, RefreshTokens, Signer, TokenMint
 from identry.web.guards import TokenVerifier
 from identry.web.origin_check import origin_of
-from identry_kit.jwtauth import ANY_AUDIENCE, Verifier
+from identry_kit.jwtauth import Verifier
 
 if TYPE_CHECKING:
     from identry.core.tracing import Tracing
+
+__all__ = ["BrowserEngines", "Engines", "ProviderEngines", "make_engines"]
 
 log = structlog.get_logger("identry.app")
 
@@ -54,22 +57,6 @@ class BrowserEngines:
     mint: BrowserMint
     refresh_tokens: RefreshTokens
     sso: SsoEngines
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderEngines:
-    """What the provider has for itself; there where `OAUTH_ISSUER` is set.
-
-    Attributes:
-        verifier: of its own access tokens, for whichever client they are.
-        refresh_tokens: of clients' grants.
-        browser_tokens: of browsers' single sign-on sessions: what their cookie holds.
-    """
-
-    verifier: TokenVerifier
-    mint: ProviderMint
-    refresh_tokens: RefreshTokens
-    browser_tokens: RefreshTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +115,8 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
     root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
     outbox, renderer, sender = _mail(settings, db, root, clock)
     keys, configured_key, ring = _keys(settings, db, root, clock)
-    browser = _browser(settings, db, ring, root, clock)
+    marks = RevocationMarks(kv, clock, ttl=settings.longest_access_token.total_seconds())
+    browser, audit = _browser(settings, db, ring, root, clock), Audit(clock)
     passwords = Passwords(
         Argon2Params(settings.argon2_time, settings.argon2_memory, settings.argon2_threads, settings.argon2_keylen),
         threads=settings.hashing_threads,
@@ -142,10 +130,10 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         if settings.finance_database_url
         else None,
         kv=kv,
-        marks=RevocationMarks(kv, clock, ttl=_longest_access_token(settings).total_seconds()),
-        login_limiter=Limiter(kv, fallback=None if settings.rate_limit_fail_closed_login else fallback),
-        limiter=Limiter(kv, fallback=fallback),
-        worker_limiter=Limiter(MemoryKV(clock)),
+        marks=marks,
+        login_limiter=Limiter(kv, fallback=None if settings.rate_limit_fail_closed_login else fallback, clock=clock),
+        limiter=Limiter(kv, fallback=fallback, clock=clock),
+        worker_limiter=Limiter(MemoryKV(clock), clock=clock),
         entitlements=CoreEntitlements(core, settings.core_url, kv, clock, catalogue)
         if core
         else BuiltInPlans(db, catalogue),
@@ -155,7 +143,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         totp_secrets=totp_secrets,
         recovery_codes=recovery_codes,
         second_factors=SecondFactors(db, clock, passwords, totp_secrets, recovery_codes, outbox),
-        audit=Audit(clock),
+        audit=audit,
         outbox=outbox,
         renderer=renderer,
         sender=sender,
@@ -172,7 +160,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         ),
         refresh_tokens=RefreshTokens(root),
         browser=browser,
-        provider=_provider(settings, ring, root, clock),
+        provider=provider_engines(settings, db, audit, marks, ring, root, clock, catalogue.default),
         default_plan=catalogue.default,
         tenant_access=TenantAccess(db, clock),
         pending_logins=root.sealer("pending-logins"),
@@ -201,6 +189,7 @@ def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> t
         frontend_url=settings.frontend_url,
         app_name=settings.email_app_name,
         app_url=settings.browser_app_url,
+        issuer_url=settings.issuer_url,
         logo_url=settings.email_logo_url,
         overrides=settings.email_templates_path,
     )
@@ -219,7 +208,7 @@ def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> t
 def _keys(
     settings: Settings, db: Database, root: RootSecret, clock: Clock
 ) -> tuple[SigningKeys, jose.PrivateKey, KeyRing]:
-    schedule = KeySchedule.of(_longest_access_token(settings))
+    schedule = KeySchedule.of(settings.longest_access_token)
     sealer = root.sealer("signing-keys")
     configured = jose.load_private_pem(
         settings.jwt_signing_key_pem.reveal(), settings.jwt_kid, public_pem=settings.jwt_public_key_pem
@@ -253,27 +242,6 @@ def _browser(settings: Settings, db: Database, ring: KeyRing, root: RootSecret, 
         clock=clock,
     )
     return BrowserEngines(verifier, mint, RefreshTokens(root, "browser"), sso_engines(settings, db, root, clock))
-
-
-def _provider(settings: Settings, ring: KeyRing, root: RootSecret, clock: Clock) -> ProviderEngines | None:
-    if not settings.issuer_url:
-        return None
-    verifier = Verifier(
-        ring,
-        issuer=settings.issuer_url,
-        audience=ANY_AUDIENCE,  # its own endpoints serve every client; whose token it is follows from its session
-        algorithms=jose.ALGORITHMS,
-        leeway=_LEEWAY,
-        required=("sub", "jti", "type", "scope"),
-        clock=clock.timestamp,
-    )
-    mint = ProviderMint(ring.signer, issuer=settings.issuer_url, clock=clock)
-    return ProviderEngines(verifier, mint, RefreshTokens(root, "provider"), RefreshTokens(root, "pages"))
-
-
-def _longest_access_token(settings: Settings) -> timedelta:
-    browser = timedelta(minutes=settings.access_token_expire_minutes)
-    return max(settings.access_token_ttl, browser, settings.oauth_access_token_ttl)
 
 
 def _totp_sealer(settings: Settings, root: RootSecret) -> Sealer:

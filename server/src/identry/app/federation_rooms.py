@@ -33,8 +33,8 @@ from identry.web.login_binding import login_binding
 from identry.web.operations import Operation
 
 
-def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Replies) -> list[Operation]:
-    """The operation table of sign-in, exchange and linking."""
+def federated(settings: Settings, e: Engines) -> tuple[FederatedLogin, EveryProvider]:
+    """Sign-in with identities from elsewhere, and all providers of them."""
     tenants = e.tenant_providers
     platform = PlatformProviders(*([_microsoft(settings)] if settings.microsoft_login else []))
     providers = EveryProvider(platform, tenants.providers if tenants else None)
@@ -59,18 +59,29 @@ def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Re
         arrivals,
         InvitedArrivals(e.clock, arrivals, acceptance(settings, e, InvitationGone)),
     )
-    redirects = _redirects(settings)
-    own = OwnIdentities(
-        e.db, e.clock, e.audit, e.outbox, _linking(login), password_login=settings.auth_policy == "standard"
-    )
+    return login, providers
+
+
+def federation_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Replies) -> list[Operation]:
+    """The operation table of sign-in, exchange and linking."""
+    login, providers = federated(settings, e)
+    redirects = redirects_of(settings)
+    own = own_identities(settings, e, login)
     return [
         *(federated_login.operations(login, redirects) if settings.microsoft_login else []),
-        *(tenant_login.operations(login, redirects, lambda slug: _tenant_of(e, slug)) if tenants else []),
+        *(tenant_login.operations(login, redirects, tenant_of(e)) if e.tenant_providers else []),
         *exchange.operations(
             Exchange(e.db, e.clock, e.audit, e.limiter, providers, signin), replies, redirects.arriving
         ),
         *identities.operations(own, redirects.leaving, microsoft=settings.microsoft_login),
     ]
+
+
+def own_identities(settings: Settings, e: Engines, login: FederatedLogin) -> OwnIdentities:
+    """Looks after the identities of whoever is signed in."""
+    return OwnIdentities(
+        e.db, e.clock, e.audit, e.outbox, _linking(login), password_login=settings.auth_policy == "standard"
+    )
 
 
 def _linking(login: FederatedLogin) -> Starting:
@@ -85,9 +96,14 @@ def _linking(login: FederatedLogin) -> Starting:
     return start
 
 
-async def _tenant_of(e: Engines, slug: str) -> UUID | None:
-    tenant = await tenant_records.find_by_slug(e.db, slug)
-    return tenant.id if tenant else None
+def tenant_of(e: Engines) -> tenant_login.TenantOf:
+    """A tenant's short name → its id."""
+
+    async def find(slug: str) -> UUID | None:
+        tenant = await tenant_records.find_by_slug(e.db, slug)
+        return tenant.id if tenant else None
+
+    return find
 
 
 def _microsoft(settings: Settings) -> Provider:
@@ -99,11 +115,13 @@ def _microsoft(settings: Settings) -> Provider:
     )
 
 
-def _redirects(settings: Settings) -> Redirects:
+def redirects_of(settings: Settings) -> Redirects:
+    """Where browsers are sent, and the cookies that they carry."""
     secure = settings.browser_api_url.startswith("https:")
     cross_site = settings.refresh_cookie_samesite == "none"
     return Redirects(
         f"{settings.browser_app_url}/auth/callback",
         login_binding(secure=secure, cross_site=cross_site, seconds=int(PENDING_TTL.total_seconds())),
         login_binding(secure=secure, cross_site=cross_site, seconds=int(EXCHANGE_TTL.total_seconds())),
+        settings.issuer_url,
     )

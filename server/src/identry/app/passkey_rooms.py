@@ -51,7 +51,15 @@ def passkey_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Repli
     ]
 
 
+def page_party(settings: Settings) -> RelyingParty | None:
+    """Passkeys on the hosted pages; None where these are not of the passkeys' domain."""
+    host = urlsplit(settings.issuer_url).hostname or ""
+    if not settings.passkey_domain or not covers(settings.passkey_domain, host):
+        return None
+    return RelyingParty(settings.passkey_domain, [origin_of(settings.issuer_url)])
+
+
 def _origins(settings: Settings) -> list[str]:
     """Pages of our own that may use the passkeys: those of the domain and below it."""
-    known = (settings.browser_app_url, settings.browser_api_url, *settings.allow_origins)
+    known = (settings.browser_app_url, settings.browser_api_url, settings.issuer_url, *settings.allow_origins)
     return [origin_of(url) for url in known if covers(settings.passkey_domain, urlsplit(url).hostname or "")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from identry import __version__
+from identry.app.admin_rooms import admin_rooms, at_both_doors
 from identry.app.browser_rooms import browser_rooms, demands
 from identry.app.engines import Engines
 from identry.app.invitation_rooms import accepting, tenant_administration
 from identry.app.provider_rooms import provider_rooms
+from identry.app.sign_up_rooms import password_resets, registration
 from identry.flows.accept_invitation import routes as accept_invitation
 from identry.flows.access import routes as access
 from identry.flows.access.service import AccessResolver
@@ -34,8 +37,8 @@ from identry.flows.metrics import routes as metrics
 from identry.flows.metrics.service import Metrics
 from identry.flows.mfa import routes as mfa
 from identry.flows.mfa.service import VerifyMfa
+from identry.flows.openid_configuration import routes as openid_configuration
 from identry.flows.password_reset import routes as password_reset
-from identry.flows.password_reset.service import PasswordReset
 from identry.flows.rbac import routes as rbac
 from identry.flows.rbac.explain import Explain
 from identry.flows.rbac.service import Rbac
@@ -43,13 +46,13 @@ from identry.flows.reference import routes as reference
 from identry.flows.refresh import routes as refresh
 from identry.flows.refresh.service import Refresh
 from identry.flows.register import routes as register
-from identry.flows.register.service import Register, no_tenant
 from identry.flows.support import routes as support
 from identry.flows.support.service import Support
 from identry.flows.tenant_users import routes as tenant_users
 from identry.flows.tenant_users.service import TenantUsers
 from identry.flows.user_admin import routes as user_admin
 from identry.flows.user_admin.service import UserAdmin
+from identry.pages import LANGUAGES
 from identry.settings import Settings
 from identry.signin import SignIn, Surface
 from identry.web.guards import MachineKey
@@ -72,7 +75,7 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         "finance": (lambda: finance.fetchval("SELECT 1")) if (finance := e.finance) else None,
     }
     served = [
-        *health.operations(checks, draining),
+        *at_both_doors(health.operations(checks, draining)),
         *discovery.operations(e.ring),
         *_account_rooms(settings, e, signin),
         *refresh.operations(
@@ -108,12 +111,17 @@ def rooms(settings: Settings, e: Engines, figures: Metrics, draining: Callable[[
         *access_admin.operations(AccessAdmin(e.db, e.clock, e.audit, e.entitlements)),
         *(_tenant_rooms(settings, e) if e.browser else []),
         *(provider_rooms(settings, e, e.provider) if e.provider else []),
+        *(admin_rooms(settings, e, e.provider) if e.provider else []),
         *(support.operations(Support(e.db, e.clock, e.audit, e.marks)) if settings.internal_api_key else []),
         *(company_resolve.operations(companies) if settings.internal_api_key else []),
     ]
+    if e.provider:
+        served += openid_configuration.operations(settings.issuer_url, e.ring, served, LANGUAGES)
     if settings.is_development:
         served += dev.operations(Mailbox(e.db, e.outbox, e.renderer))
-        served += metrics.operations(figures)
+        served += at_both_doors(metrics.operations(figures))
+    elif settings.admin_listener:
+        served += [replace(row, door="admin") for row in metrics.operations(figures)]
     return [*served, *reference.operations(served, version=__version__)]
 
 
@@ -130,29 +138,7 @@ def _tenant_rooms(settings: Settings, e: Engines) -> list[Operation]:
 def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:
     """The rooms in which somebody gets an account, a password or a session."""
     password_login = settings.auth_policy == "standard"
-    sign_up = Register(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.new_passwords,
-        e.outbox,
-        enabled=settings.public_registration_enabled,
-        password_login=password_login,
-        email_domains=settings.auth_allowed_email_domains,
-        tenant_of_domain=e.tenant_providers.mappings.tenant_of_domain if e.tenant_providers else no_tenant,
-    )
-    reset = PasswordReset(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.new_passwords,
-        e.outbox,
-        e.marks,
-        settings.password_reset_ttl,
-        password_login=password_login,
-    )
+    sign_up, reset = registration(settings, e), password_resets(settings, e)
     second_factor = VerifyMfa(e.db, e.clock, e.audit, e.limiter, e.second_factors, signin)
     return [
         *register.operations(sign_up),

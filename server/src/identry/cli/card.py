@@ -25,6 +25,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     health_url: str
     jwks_url: str
     admin_url: str
+    admin_api_url: str
     admin_email: str
     admin_password: str
     internal_api_key: str
@@ -45,6 +46,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
             ("Reference", self.docs_url),
             ("Mailbox", self.mailbox_url),
             ("Health", self.health_url),
+            *([] if self.admin_api_url.startswith(self.base_url) else [("Admin API", self.admin_api_url)]),
             ("", ""),
             ("Login", self.admin_email),
             ("Password", self.admin_password or "(the one you chose)"),

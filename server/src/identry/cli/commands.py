@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from identry.cli.apps_commands import apps
+
 program = typer.Typer(
     name="identry",
     help="Identry, a self-hosted identity platform.",
@@ -15,6 +17,9 @@ program = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+program.add_typer(apps, name="apps")
 
 
 @program.command()

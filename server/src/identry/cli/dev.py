@@ -14,6 +14,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from identry.app import Application
+from identry.cli.admin_port import WithAdminPort, reserve_admin_port
 from identry.cli.administrator import bootstrap
 from identry.cli.card import Card, login_command
 from identry.cli.granian_options import logging_config, options
@@ -92,6 +93,7 @@ def _settings(flags: DevOptions) -> Settings:
     settings = load({**_DEFAULTS, **given, **own})
     check(settings)
     settings = replace(settings, port=reserve(settings.host, settings.port))
+    reserve_admin_port(settings)
     if "FRONTEND_URL" in given:
         return settings
     return replace(settings, frontend_url=_base_url(settings))
@@ -134,7 +136,7 @@ class _Dev:
         await migrate_up(settings.database_url.reveal(), settings.migrations_path)
         administrator = await self._administrator()
         server = Server(
-            lambda: Application(settings),
+            lambda: WithAdminPort(Application(settings)).serve,
             address=settings.host,
             port=settings.port,
             factory=True,
@@ -184,6 +186,7 @@ class _Dev:
             health_url=f"{base}/health",
             jwks_url=f"{base}/.well-known/jwks.json",
             admin_url=f"{base}/admin",
+            admin_api_url=f"http://{s.admin_bind_host}:{s.admin_listener}" if s.admin_listener else f"{base}/manage",
             admin_email=administrator.email,
             admin_password=administrator.password,
             internal_api_key=s.internal_api_key[0].reveal(),

@@ -86,7 +86,7 @@ async def _run(run: Callable[[SigningKeys, str], Awaitable[None]]) -> None:
     db = Database(settings.database_url.reveal(), min_size=1, max_size=1)
     await db.open()
     try:
-        schedule = KeySchedule.of(settings.access_token_ttl)
+        schedule = KeySchedule.of(settings.longest_access_token)
         await run(SigningKeys(db, clock, root.sealer("signing-keys"), schedule), settings.jwt_kid)
     finally:
         await db.close()

@@ -20,6 +20,7 @@ from granian.constants import Loops
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from identry.cli.admin_port import reserve_admin_port
 from identry.cli.administrator import bootstrap
 from identry.cli.granian_options import logging_config, options
 from identry.cli.keepsakes import Keepsakes
@@ -45,6 +46,7 @@ def serve() -> int:
             log.warning("configuration", variable=notice.name, problem=notice.problem, advice=notice.what_to_do)
         asyncio.run(_prepare(settings))
         reserve(settings.host, settings.port)
+        reserve_admin_port(settings)
         _preload(settings)
         with metrics_port(settings) as settings:
             publish(export(settings))

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from identry import app
+from identry.cli.admin_port import WithAdminPort
 from identry.core.unprivileged import end_with
 from identry_kit.apierror import Receive, Scope, Send
 
@@ -28,4 +29,4 @@ def create() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     signal.signal(signal.SIGUSR2, orphaned)
     if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         end_with(parent.pid, signal.SIGUSR2)
-    return application.serve
+    return WithAdminPort(application).serve

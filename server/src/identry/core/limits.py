@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import structlog
 
 from identry.core.address import address_bucket
+from identry.core.clock import Clock
 from identry.core.kv.protocol import KV, Hit, KVUnavailable
 from identry_kit.apierror import ServiceUnavailable, TooManyRequests
 
@@ -84,10 +88,49 @@ INVITATION_MAIL = Limit("invitation-mail", 10, HOUR)
 """Per tenant and invited address: nobody's mailbox is filled."""
 PASSWORD_CHANGE = Limit("password-change", 10, 15 * MINUTE)
 """Wrong current passwords per account: whoever holds a stolen session guesses no password with it."""
+EMAIL_CHANGE = Limit("email-change", 5, HOUR)
+"""Per account: changes of its address that are begun."""
+EMAIL_CHANGE_MAIL = Limit("email-change-mail", 5, HOUR)
+"""Per address that the link would go to."""
 SSO_TRIAL = Limit("sso-trial", 10, MINUTE)
 """Per tenant: each try asks a server that the tenant chose."""
 DOMAIN_PROOF = Limit("domain-proof", 10, MINUTE)
 """Per tenant: each try asks the DNS."""
+
+AUTHORIZE = Limit("authorize", 120, MINUTE)
+"""Authorization requests that have to wait for somebody, per client address: each is a row until it expires."""
+PUSHED_REQUEST = Limit("pushed-request", 600, MINUTE)
+"""Per client address: servers push for all of their people."""
+
+
+SIGNUP = Limit("signup", 3, HOUR)
+"""Per client address (contracts/provider-api.md §13, as all that follow)."""
+SIGNUP_EMAIL = Limit("signup-email", 5, HOUR)
+"""Per address that somebody signs up with: nobody's mailbox is filled."""
+VERIFY_EMAIL = Limit("verify-email", 30, MINUTE)
+"""Per client address."""
+APP_LOGIN = Limit("app-login", 5, MINUTE)
+"""Per client address."""
+APP_ACCOUNT_FAILURES = Limit("app-account-failures", 5, 15 * MINUTE)
+"""Failed passwords per (client address, account); spent and refunded as `ACCOUNT_FAILURES`."""
+APP_RESET_REQUEST = Limit("app-reset-request", 5, MINUTE)
+"""Per client address."""
+APP_RESET_CONFIRM = Limit("app-reset-confirm", 5, MINUTE)
+"""Per client address."""
+APP_INVITE = Limit("app-invite", 10, MINUTE)
+"""Looking at an invitation to an application and accepting it, each per client address."""
+MAGIC_LINK = Limit("magic-link", 5, HOUR)
+"""Per (address, application)."""
+MAGIC_LINK_VERIFY = Limit("magic-link-verify", 5, MINUTE)
+"""Per client address."""
+TOKEN = Limit("token", 10, MINUTE)
+"""Per client address, application and worker: public applications, and whoever proves to be none (provider-api §13)."""
+TOKEN_CONFIDENTIAL = Limit("token-confidential", 600, MINUTE)
+"""The same for applications that proved themselves: one back end asks for all of its users."""
+DEVICE_AUTHORIZATION = Limit("device-authorization", 10, MINUTE)
+"""Per client address and application."""
+DEVICE_USER_CODE = Limit("device-user-code", 10, 10 * MINUTE)
+"""User codes looked up, per account: 20^8 codes are not guessed at this rate (RFC 8628 §5.1)."""
 
 
 class RateLimited(TooManyRequests):
@@ -114,12 +157,13 @@ class Limiter:
     until `kv` is back. Without a fallback the attempt is refused (503). Going over and coming back are logged once.
     """
 
-    def __init__(self, kv: KV, *, fallback: KV | None = None) -> None:
+    def __init__(self, kv: KV, *, fallback: KV | None = None, clock: Clock | None = None) -> None:
         self._kv = kv
+        self._clock = clock
         self._fallback = fallback
         self._degraded = False
 
-    async def spend(self, limit: Limit, *key: str | None) -> None:
+    async def spend(self, limit: Limit, *key: str | None) -> Hit:
         """Count one attempt of `key`: all its parts together, an IPv6 address as its /64, None as a part of its own.
 
         Raises RateLimited, or LimiterUnavailable when failing closed; both say when to come back.
@@ -127,7 +171,19 @@ class Limiter:
         storage_key = _storage_key(limit, key)
         hit = await self._hit(storage_key, limit)
         if not hit.allowed:
-            raise RateLimited(headers={"Retry-After": str(max(1, math.ceil(hit.retry_after)))})
+            raise RateLimited(headers=self._told(limit, hit))
+        if (spent := _SPENT.get()) is not None:
+            spent.append((limit, hit))
+        return hit
+
+    def _told(self, limit: Limit, hit: Hit) -> dict[str, str]:
+        """When to come back; also in the headers of contracts/provider-api.md §4, where a clock was given."""
+        seconds = max(1, math.ceil(hit.retry_after))
+        told = {"Retry-After": str(seconds)}
+        if self._clock is not None:
+            reset = int(self._clock.timestamp()) + seconds
+            told |= limit_headers(limit, hit) | {"X-RateLimit-Reset": str(reset)}
+        return told
 
     async def refund(self, limit: Limit, *key: str | None) -> None:
         """Give one attempt of `key` back, so that only the others count.
@@ -168,6 +224,25 @@ class Limiter:
         elif self._degraded and not degraded:
             log.info("limits.restored")
         self._degraded = degraded
+
+
+_SPENT: ContextVar[list[tuple[Limit, Hit]] | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def spending() -> Iterator[list[tuple[Limit, Hit]]]:
+    """What is spent in here, by this request, is noted in the list; the first first."""
+    spent: list[tuple[Limit, Hit]] = []
+    before = _SPENT.set(spent)
+    try:
+        yield spent
+    finally:
+        _SPENT.reset(before)
+
+
+def limit_headers(limit: Limit, hit: Hit) -> dict[str, str]:
+    """How much of a limit there is, and how much is left (contracts/provider-api.md §4)."""
+    return {"X-RateLimit-Limit": str(limit.limit), "X-RateLimit-Remaining": str(hit.remaining)}
 
 
 def _storage_key(limit: Limit, parts: tuple[str | None, ...]) -> str:

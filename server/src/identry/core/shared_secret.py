@@ -39,6 +39,11 @@ class SharedSecret:
     def __repr__(self) -> str:
         return "SharedSecret(…)"
 
+    @property
+    def alg(self) -> str:
+        """Its algorithm (RFC 7518 §3.2)."""
+        return _ALG
+
     def sign(self, claims: Mapping[str, Any], typ: str = "JWT") -> str:
         """The claims as a compact JWS (RFC 7515 §7.1)."""
         header = _b64(msgspec.json.encode({"alg": _ALG, "kid": _KID, "typ": typ}))

@@ -16,9 +16,9 @@ import msgspec
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
+from identry.core.return_to import safe_return_to
 from identry.core.secrets import Sealer, SealError, new_token, token_hash
 from identry.federation.provider import Provider
-from identry.federation.return_to import safe_return_to
 from identry.records import pending_logins
 from identry.records.pending_logins import PendingLogin
 from identry_kit.apierror import ServiceUnavailable
@@ -45,6 +45,7 @@ class Errand:
         login_hint: an address that the provider may fill in.
         user_id, session_id: who links an identity, in which session.
         invitation_hash: of the invitation that is accepted with it.
+        hosted: whether it goes on at a page of this server (`return_to`) instead of the app.
     """
 
     return_to: str = "/"
@@ -52,6 +53,7 @@ class Errand:
     user_id: UUID | None = None
     session_id: UUID | None = None
     invitation_hash: bytes | None = None
+    hosted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ class Secrets(msgspec.Struct, frozen=True):
         verifier: of PKCE.
         nonce: that the ID token must carry.
         issuer, client_id: of the provider as it was; one that was replaced meanwhile gets no code of the old one.
+        hosted: as in `Errand`.
     """
 
     verifier: str
     nonce: str
     issuer: str
     client_id: str
+    hosted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Departures:
         """
         state, nonce, verifier, binding = new_token(), new_token(), new_token(), new_token()
         now, state_hash = self._clock.now(), token_hash(state)
-        secrets = Secrets(verifier, nonce, provider.issuer, provider.client_id)
+        secrets = Secrets(verifier, nonce, provider.issuer, provider.client_id, errand.hosted)
         pending = PendingLogin(
             state_hash=state_hash,
             binding_hash=token_hash(binding),

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
+from identry.core.together import Together
+from identry.oauth import assertions
+from identry.oauth.assertions import Assertions
 from identry.oauth.errors import InvalidClient
 from identry.records import clients
 from identry.records.clients import Client
@@ -36,11 +39,17 @@ class Presented:
 
 
 class ClientProof:
-    """Tells the client of a request."""
+    """Tells the client of a request.
 
-    def __init__(self, db: Executor, clock: Clock) -> None:
+    Args:
+        audiences: what the `aud` of a `private_key_jwt` may be.
+    """
+
+    def __init__(self, db: Executor, clock: Clock, audiences: tuple[str, ...] = ()) -> None:
         self._db = db
         self._clock = clock
+        self._assertions = Assertions(db, clock, audiences)
+        self._found = Together(self._find)
 
     async def __call__(self, presented: Presented) -> Client:
         """The client, active and proven by its own method; a public one has nothing to prove.
@@ -49,8 +58,9 @@ class ClientProof:
             InvalidClient: anything else.
             ServiceUnavailable: the database cannot tell.
         """
-        digest = hashlib.sha256(presented.secret.encode()).digest() if presented.secret else _NO_HASH
-        found = await clients.find_proven(self._db, presented.client_id, digest, self._clock.now())
+        assertion = assertions.read(presented.assertion) if presented.assertion else None
+        client_id = presented.client_id or (assertion.client_id if assertion else "")
+        found = await self._found((client_id, secret_hash(presented)))
         if found is None or not found[0].is_active:
             raise refused(presented)
         client, right_secret = found
@@ -59,10 +69,18 @@ class ClientProof:
         elif client.auth_method == "client_secret":
             proven = right_secret and not presented.assertion
         else:
-            proven = False
+            proven = assertion is not None and not presented.secret and await self._assertions.prove(assertion, client)
         if not proven:
             raise refused(presented)
         return client
+
+    async def _find(self, presented: list[tuple[str, bytes]]) -> dict[tuple[str, bytes], tuple[Client, bool]]:
+        return await clients.find_all_proven(self._db, presented, self._clock.now())
+
+
+def secret_hash(presented: Presented) -> bytes:
+    """What is stored of the presented secret; without one, what no secret has."""
+    return hashlib.sha256(presented.secret.encode("utf-8", "surrogatepass")).digest() if presented.secret else _NO_HASH
 
 
 def refused(presented: Presented) -> InvalidClient:

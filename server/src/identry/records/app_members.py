@@ -86,3 +86,8 @@ async def delete(tx: Executor, client_row_id: UUID, user_id: UUID) -> bool:
     """Take a membership away; False when there was none."""
     tag = await tx.execute("DELETE FROM app_members WHERE client_id = $1 AND user_id = $2", client_row_id, user_id)
     return affected(tag) == 1
+
+
+async def delete_all(tx: Executor, user_id: UUID) -> None:
+    """Take every membership of a user away (platform administrators are members of none)."""
+    await tx.execute("DELETE FROM app_members WHERE user_id = $1", user_id)

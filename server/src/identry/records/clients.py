@@ -14,6 +14,9 @@ from uuid import UUID
 
 from identry.core.db import Executor, affected
 
+HOUSE = "identry-admin"
+"""The application at which administrators sign in; it comes with the database and stays as it is."""
+
 ClientRowId = NewType("ClientRowId", UUID)
 
 
@@ -94,6 +97,21 @@ async def find_by_number(db: Executor, number: int) -> Client | None:
     return Client(*row) if row else None
 
 
+async def find_registered(db: Executor, client_id: str, token_hash: bytes) -> Client | None:
+    """The client of that name that registered itself and got this token to look after it (RFC 7592), or None."""
+    row = await db.fetchrow(
+        f"SELECT {COLUMNS} FROM clients WHERE registration_token_hash = $1 AND client_id = $2",  # noqa: S608 - constant
+        token_hash,
+        client_id,
+    )
+    return Client(*row) if row else None
+
+
+async def set_registration_token(tx: Executor, row_id: UUID, token_hash: bytes) -> None:
+    """Remember who may look after a registration."""
+    await tx.execute("UPDATE clients SET registration_token_hash = $2 WHERE id = $1", row_id, token_hash)
+
+
 async def lock(tx: Executor, row_id: UUID) -> Client | None:
     """The client, its row locked until the transaction ends, or None."""
     row = await tx.fetchrow(f"SELECT {COLUMNS} FROM clients WHERE id = $1 FOR UPDATE", row_id)  # noqa: S608 - constant
@@ -155,6 +173,30 @@ async def find_proven(db: Executor, client_id: str, secret_hash: bytes, now: dat
         now,
     )
     return (Client(*row[:-1]), row[-1]) if row else None
+
+
+async def end_secrets(tx: Executor, row_id: UUID) -> None:
+    """Forget every secret of a client."""
+    await tx.execute("DELETE FROM client_secrets WHERE client_id = $1", row_id)
+
+
+async def find_all_proven(
+    db: Executor, presented: list[tuple[str, bytes]], now: datetime
+) -> dict[tuple[str, bytes], tuple[Client, bool]]:
+    """The same for many pairs of name and hash; pairs whose name is unknown are not in it."""
+    rows = await db.fetch(
+        f"""
+        SELECT a.client_id, a.secret_hash, EXISTS (
+            SELECT FROM client_secrets s
+            WHERE s.client_id = c.id AND s.secret_hash = a.secret_hash AND (s.expires_at IS NULL OR s.expires_at > $3)),
+            {_OF_CLIENT}
+        FROM unnest((SELECT $1::text[]), (SELECT $2::bytea[])) AS a (client_id, secret_hash)
+        JOIN clients c ON c.client_id = a.client_id
+        """,  # noqa: S608 - constant column names
+        *zip(*presented, strict=True),
+        now,
+    )
+    return {(row[0], row[1]): (Client(*row[3:]), row[2]) for row in rows}
 
 
 async def add_secret(

@@ -19,6 +19,14 @@ async def covers(db: Executor, user_id: UUID, client_row_id: UUID, scopes: list[
     return agreed
 
 
+async def scopes_of(db: Executor, user_id: UUID, client_row_id: UUID) -> list[str]:
+    """The scopes that the user agreed to."""
+    found: list[str] | None = await db.fetchval(
+        "SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2", user_id, client_row_id
+    )
+    return found or []
+
+
 async def grant(tx: Executor, user_id: UUID, client_row_id: UUID, scopes: list[str], now: datetime) -> None:
     """Remember that the user agreed to these scopes, besides those of before."""
     await tx.execute(

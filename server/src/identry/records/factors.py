@@ -217,3 +217,8 @@ async def count_codes(db: Executor, user_id: UUID) -> int:
         "SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL", user_id
     )
     return count
+
+
+async def forget_failures(tx: Executor, user_id: UUID) -> None:
+    """Give a user every try of a code again."""
+    await tx.execute("UPDATE totp_factors SET failures = 0, failures_since = NULL WHERE user_id = $1", user_id)

@@ -24,7 +24,13 @@ class Purpose(StrEnum):
     MFA_TICKET = "mfa_ticket"
     BROWSER_MFA_TICKET = "browser_mfa_ticket"
     MFA_SETUP = "mfa_setup"
+    PAGES_MFA_TICKET = "pages_mfa_ticket"
+    PAGES_MFA_SETUP = "pages_mfa_setup"
     EXCHANGE_CODE = "exchange_code"
+    APP_INVITE = "app_invite"
+    EMAIL_VERIFICATION = "email_verification"
+    MAGIC_LINK = "magic_link"
+    EMAIL_CHANGE = "email_change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,33 @@ async def peek(db: Executor, purpose: Purpose, token_hash: bytes, now: datetime)
     return Consumed(*row) if row else None
 
 
+async def open_until(db: Executor, purpose: Purpose, token_hash: bytes, now: datetime) -> datetime | None:
+    """When an open token ends by itself; None when it opens nothing (any more)."""
+    until: datetime | None = await db.fetchval(
+        """
+        SELECT expires_at FROM one_time_tokens
+        WHERE token_hash = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3 AND attempts_left > 0
+        """,
+        token_hash,
+        purpose,
+        now,
+    )
+    return until
+
+
+async def was_used(db: Executor, purpose: Purpose, token_hash: bytes) -> Consumed | None:
+    """What a token was bound to that somebody used; None when it is open, was voided unused, or is unknown."""
+    row = await db.fetchrow(
+        """
+        SELECT user_id, data FROM one_time_tokens
+        WHERE token_hash = $1 AND purpose = $2 AND consumed_at IS NOT NULL AND attempts_left = 0
+        """,
+        token_hash,
+        purpose,
+    )
+    return Consumed(*row) if row else None
+
+
 async def spend_attempt(tx: Executor, purpose: Purpose, token_hash: bytes, now: datetime) -> Consumed | None:
     """Use up one try of a token that allows several (an MFA ticket); None when none is left."""
     row = await tx.fetchrow(
@@ -109,7 +142,7 @@ async def consume(tx: Executor, purpose: Purpose, token_hash: bytes, now: dateti
     """Use the token; of any number of callers exactly one gets what it is bound to, the others None."""
     row = await tx.fetchrow(
         """
-        UPDATE one_time_tokens SET consumed_at = $3
+        UPDATE one_time_tokens SET consumed_at = $3, attempts_left = 0
         WHERE token_hash = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3
         RETURNING user_id, data
         """,

@@ -43,6 +43,21 @@ PLAN = "(SELECT e.plan FROM company_entitlements e WHERE e.company_id = tm.tenan
 """What the company of membership `tm` bought; null: the default."""
 
 
+LOCAL = frozenset({"pwd", "hwk", "swk", "otp"})
+"""How a sign-in with a credential of our own begins (`otp` first: a mailed link); single sign-on only refuses it."""
+
+LOCAL_SQL = f"'{{{','.join(sorted(LOCAL))}}}'::text[]"
+
+ADMITTED_BY_ALL = f"""
+    NOT EXISTS (
+        SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.user_id = s.user_id AND tm.is_active AND t.is_active
+          AND (t.mfa_required AND NOT 'mfa' = ANY (s.amr)
+               OR t.auth_policy = 'restricted' AND s.amr[1] = ANY ({LOCAL_SQL})))
+"""
+"""Whether every open place of session `s`'s user is content with how that session began."""
+
+
 async def of_user(db: Executor, user_id: UUID) -> list[Place]:
     """Every place of a user, open ones first, of those the newest first."""
     rows = await db.fetch(

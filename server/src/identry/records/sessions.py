@@ -1,7 +1,9 @@
 """Sessions: one row per sign-in; it is the truth about "still signed in" and holds its current refresh token's hash.
 
 Invariants: only a SHA-256 of a refresh token is stored; a session ends for good (`revoked_at` is never cleared);
-its horizon (`expires_at`) is fixed at the start and no rotation moves it.
+its horizon (`expires_at`) is fixed at the start and no rotation moves it. With a browser's session end the grants that
+hang on it (`browser_session_id`); with a grant of a client that wants to hear of it (`backchannel_logout_uri`) goes a
+notice (`logout_notices`), in the same transaction, whoever ends it.
 Source: first seed §1 "Sessions"; contracts/platform-api.md §4.2, §9; DESIGN §4.11.
 """
 
@@ -9,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NewType
+from typing import Any, NewType
 from uuid import UUID
 
-from identry.core.db import Executor, affected
+from identry.core.db import Executor
 
 SessionId = NewType("SessionId", UUID)
 
@@ -65,6 +67,7 @@ class Shown:
     amr: list[str]
     ip: str | None
     user_agent: str | None
+    client_id: UUID | None
 
 
 async def live_of(db: Executor, user_id: UUID, now: datetime) -> list[Shown]:
@@ -72,7 +75,7 @@ async def live_of(db: Executor, user_id: UUID, now: datetime) -> list[Shown]:
     rows = await db.fetch(
         """
         SELECT s.id, s.tenant_id, s.created_at, COALESCE(s.rotated_at, s.created_at), s.expires_at, s.amr, s.ip,
-               s.user_agent
+               s.user_agent, s.client_id
         FROM sessions s JOIN users u ON u.id = s.user_id
         WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.token_version = u.token_version
         ORDER BY s.id DESC LIMIT 1000
@@ -83,31 +86,139 @@ async def live_of(db: Executor, user_id: UUID, now: datetime) -> list[Shown]:
     return [Shown(*row) for row in rows]
 
 
+def _ending(which: str) -> str:
+    """The statement that ends the sessions `which` at $1 because of $2, and tells clients that want to hear."""
+    return f"""
+    WITH ended AS (
+        UPDATE sessions SET revoked_at = $1, revoked_reason = $2, successor_sealed = NULL
+        WHERE {which} AND revoked_at IS NULL
+        RETURNING id, user_id, client_id, client_id IS NULL AND tenant_id IS NULL AS bears, expires_at > $1 AS was_live
+    ), told AS (
+        INSERT INTO logout_notices (id, client_id, user_number, session_id, next_attempt_at, created_at)
+        SELECT gen_random_uuid(), c.id, u.number, ended.id, $1, $1
+        FROM ended JOIN clients c ON c.id = ended.client_id JOIN users u ON u.id = ended.user_id
+        WHERE ended.was_live AND c.backchannel_logout_uri IS NOT NULL
+    )
+    SELECT id, user_id, bears, was_live FROM ended
+    """  # noqa: S608 - constant conditions
+
+
+_END = _ending(f"id = {THE_ID.replace('$1', '$3')}")
+_END_OWN = _ending(f"id = {THE_ID.replace('$1', '$3')} AND user_id = $4 AND expires_at > $1")
+_END_ALL = _ending("user_id = $3 AND id IS DISTINCT FROM $4")
+_END_OTHERS = _ending("user_id = $3 AND id <> $4 AND browser_session_id IS DISTINCT FROM $4")
+_END_GRANTS = _ending("browser_session_id = $3")
+_END_CLIENT = _ending("client_id = $3 AND ($4::uuid IS NULL OR user_id = $4)")
+
+
+async def _end_grants(tx: Executor, ended: list[Any], reason: str, now: datetime) -> list[UUID]:
+    """End what hangs on a browser's session that has just ended; returns all ids that ended.
+
+    A statement of its own: a code that became a grant while the first one waited for it is seen only by a later one.
+    """
+    ids = [row["id"] for row in ended]
+    for row in ended:
+        if row["bears"]:
+            ids += [grant["id"] for grant in await tx.fetch(_END_GRANTS, now, reason, row["id"])]
+    return ids
+
+
+async def held_by(tx: Executor, session_id: UUID) -> tuple[UUID | None, UUID] | None:
+    """The client (None: of the platform or a browser) and the user of a session, ended or not; None: unknown."""
+    sql = f"SELECT client_id, user_id FROM sessions WHERE id = {THE_ID}"  # noqa: S608 - constant
+    row = await tx.fetchrow(sql, session_id)
+    return (row[0], row[1]) if row else None
+
+
+async def end(tx: Executor, session_id: UUID, reason: str, now: datetime) -> list[UUID]:
+    """End one session and what hangs on it; returns the ids of all that this call ended, to be marked."""
+    return await _end_grants(tx, await tx.fetch(_END, now, reason, session_id), reason, now)
+
+
+async def end_of_client(
+    tx: Executor, client_row_id: UUID, reason: str, now: datetime, *, user_id: UUID | None = None
+) -> list[UUID]:
+    """End every grant to a client, or those of one user; returns the ids of those that were live."""
+    rows = await tx.fetch(_END_CLIENT, now, reason, client_row_id, user_id)
+    return [row["id"] for row in rows if row["was_live"]]
+
+
+async def bearer_of(db: Executor, grant_id: UUID) -> UUID:
+    """The browser session that a grant hangs on; the grant itself when it hangs on none (or is not known any more)."""
+    sql = f"SELECT browser_session_id FROM sessions WHERE id = {THE_ID}"  # noqa: S608 - constant
+    found: UUID | None = await db.fetchval(sql, grant_id)
+    return found or grant_id
+
+
+async def touch(db: Executor, session_id: UUID, now: datetime) -> None:
+    """A session without refreshes was used."""
+    sql = f"UPDATE sessions SET rotated_at = $2 WHERE id = {THE_ID} AND revoked_at IS NULL"  # noqa: S608 - constant
+    await db.execute(sql, session_id, now)
+
+
+async def move_grants(tx: Executor, old_id: UUID, new_id: UUID) -> None:
+    """What hangs on one browser session hangs on its successor from now on."""
+    await tx.execute(
+        "UPDATE sessions SET browser_session_id = $2 WHERE browser_session_id = $1 AND revoked_at IS NULL",
+        old_id,
+        new_id,
+    )
+
+
 async def revoke_own(tx: Executor, session_id: UUID, user_id: UUID, reason: str, now: datetime) -> bool:
-    """End one live session of this user; False when the user has none with this id."""
-    tag = await tx.execute(
+    """End one live session of this user, and what hangs on it; False when the user has none with this id."""
+    rows = await tx.fetch(_END_OWN, now, reason, session_id, user_id)
+    await _end_grants(tx, rows, reason, now)
+    return len(rows) == 1
+
+
+async def factor_proven_at(db: Executor, session_id: UUID) -> datetime | None:
+    """When a session last proved a second factor; None: never."""
+    proven_at: datetime | None = await db.fetchval(
         f"""
-        UPDATE sessions SET revoked_at = $4, revoked_reason = $3, successor_sealed = NULL
-        WHERE id = {THE_ID} AND user_id = $2 AND revoked_at IS NULL AND expires_at > $4
+        SELECT CASE WHEN 'mfa' = ANY (amr) THEN GREATEST(auth_time, factor_at) ELSE factor_at END
+        FROM sessions WHERE id = {THE_ID}
         """,  # noqa: S608 - constant
         session_id,
-        user_id,
-        reason,
-        now,
     )
-    return affected(tag) == 1
+    return proven_at
+
+
+async def client_of(db: Executor, session_id: UUID) -> UUID | None:
+    """Our id of the application that a session is a grant to; None: it is none, or unknown."""
+    row_id: UUID | None = await db.fetchval(
+        f"SELECT client_id FROM sessions WHERE id = {THE_ID}",  # noqa: S608 - constant
+        session_id,
+    )
+    return row_id
+
+
+_FACTOR_AT = "CASE WHEN 'mfa' = ANY (s.amr) THEN GREATEST(s.auth_time, s.factor_at) ELSE s.factor_at END"
 
 
 async def step_up(db: Executor, session_id: UUID, tenant_id: UUID) -> tuple[bool, datetime | None]:
     """Whether the tenant wants a recent second factor for what is sensitive, and when the session last proved one."""
     row = await db.fetchrow(
         f"""
-        SELECT t.mfa_for_changes,
-               CASE WHEN 'mfa' = ANY (s.amr) THEN GREATEST(s.auth_time, s.factor_at) ELSE s.factor_at END
+        SELECT t.mfa_for_changes, {_FACTOR_AT}
         FROM sessions s, tenants t WHERE s.id = {THE_ID} AND t.id = $2
         """,  # noqa: S608 - constant
         session_id,
         tenant_id,
+    )
+    return (row[0], row[1]) if row else (True, None)
+
+
+async def step_up_anywhere(db: Executor, session_id: UUID) -> tuple[bool, datetime | None]:
+    """As `step_up`, for a session that is of no tenant: whether any open tenant of its user wants it."""
+    row = await db.fetchrow(
+        f"""
+        SELECT EXISTS (SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+                       WHERE tm.user_id = s.user_id AND tm.is_active AND t.is_active AND t.mfa_for_changes),
+               {_FACTOR_AT}
+        FROM sessions s WHERE s.id = {THE_ID}
+        """,  # noqa: S608 - constant
+        session_id,
     )
     return (row[0], row[1]) if row else (True, None)
 
@@ -132,34 +243,23 @@ async def carry(tx: Executor, session_id: UUID, token_version: int) -> None:
 
 
 async def revoke(tx: Executor, session_id: UUID, reason: str, now: datetime) -> UUID | None:
-    """End one session; returns its user's id when this call ended it, None when unknown or ended before."""
-    user_id: UUID | None = await tx.fetchval(
-        f"""
-        UPDATE sessions SET revoked_at = $3, revoked_reason = $2, successor_sealed = NULL
-        WHERE id = {THE_ID} AND revoked_at IS NULL RETURNING user_id
-        """,  # noqa: S608 - constant
-        session_id,
-        reason,
-        now,
-    )
-    return user_id
+    """End one session and what hangs on it; its user's id, or None (unknown, ended before)."""
+    rows = await tx.fetch(_END, now, reason, session_id)
+    await _end_grants(tx, rows, reason, now)
+    return rows[0]["user_id"] if rows else None
 
 
 async def revoke_all(
     tx: Executor, user_id: UUID, reason: str, now: datetime, *, keep: UUID | None = None
 ) -> list[UUID]:
     """End every live session of a user (but `keep`); returns the ids of those that this call ended."""
-    rows = await tx.fetch(
-        """
-        UPDATE sessions SET revoked_at = $3, revoked_reason = $2, successor_sealed = NULL
-        WHERE user_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $4
-        RETURNING id, expires_at > $3 AS was_live
-        """,
-        user_id,
-        reason,
-        now,
-        keep,
-    )
+    rows = await tx.fetch(_END_ALL, now, reason, user_id, keep)
+    return [row["id"] for row in rows if row["was_live"]]
+
+
+async def revoke_others(tx: Executor, user_id: UUID, keep: UUID, reason: str, now: datetime) -> list[UUID]:
+    """End every live session of a user but one and the grants that hang on it; the ids of those that ended now."""
+    rows = await tx.fetch(_END_OTHERS, now, reason, user_id, keep)
     return [row["id"] for row in rows if row["was_live"]]
 
 

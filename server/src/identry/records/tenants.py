@@ -167,6 +167,12 @@ async def follow_memberships(tx: Executor, company_ids: list[UUID], user_ids: li
     )
 
 
+async def belongs_to_several(db: Executor, user_id: UUID) -> bool:
+    """Whether a user belongs, actively or not, to more than one tenant."""
+    found: bool = await db.fetchval("SELECT count(*) > 1 FROM tenant_members WHERE user_id = $1", user_id)
+    return found
+
+
 async def belongs_elsewhere(db: Executor, tenant_id: UUID, user_id: UUID) -> bool:
     """Whether a user belongs, actively or not, to any other tenant."""
     found: bool = await db.fetchval(

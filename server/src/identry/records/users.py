@@ -68,6 +68,29 @@ class User:
     updated_at: datetime
 
 
+def nobody(user_id: UUID, email: str, now: datetime) -> User:
+    """A user who is in no table: for statements that must cost the same whether or not an address has an account."""
+    return User(
+        id=user_id,
+        email=email,
+        password_hash=None,
+        full_name="Nobody",
+        global_role=GlobalRole.NONE,
+        is_active=False,
+        approval_status=ApprovalStatus.PENDING,
+        auth_provider=AuthProvider.PASSWORD,
+        phone_number=None,
+        profile_picture_url=None,
+        email_verified=False,
+        mfa_enabled=False,
+        token_version=1,
+        legacy_ids="{}",
+        last_login_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
 COLUMNS = ", ".join(f.name for f in fields(User))
 _INSERT_VALUES = f"""
     INSERT INTO users ({COLUMNS})
@@ -107,9 +130,21 @@ async def find(db: Executor, user_id: UUID) -> User | None:
     return User(*row) if row else None
 
 
+async def id_of_number(db: Executor, number: int) -> UUID | None:
+    """The id of the user who has this number on the provider surface, or None."""
+    found: UUID | None = await db.fetchval("SELECT id FROM users WHERE number = $1", number)
+    return found
+
+
 async def find_by_email(db: Executor, email: str) -> User | None:
     """The user of a lower-case address, or None."""
     row = await db.fetchrow(f"SELECT {COLUMNS} FROM users WHERE email = $1", email)  # noqa: S608 - constant columns
+    return User(*row) if row else None
+
+
+async def find_by_number(db: Executor, number: int) -> User | None:
+    """The user of a number (the provider surface's id), or None."""
+    row = await db.fetchrow(f"SELECT {COLUMNS} FROM users WHERE number = $1", number)  # noqa: S608 - constant columns
     return User(*row) if row else None
 
 
@@ -173,6 +208,12 @@ async def update(tx: Executor, user_id: UUID, changes: dict[str, Any], *, now: d
     if row is None:
         raise LookupError(f"no user {user_id}")
     return User(*row)
+
+
+async def number_of(db: Executor, user_id: UUID) -> int | None:
+    """What the provider surface calls a user, or None."""
+    number: int | None = await db.fetchval("SELECT number FROM users WHERE id = $1", user_id)
+    return number
 
 
 async def replace_hash(db: Executor, user: User, password_hash: str) -> None:

@@ -127,6 +127,13 @@ class Foundation:
         shown_default="derived from the private key",
     )
     jwt_kid: str = _tokens("default", v.line, "Key id (`kid`) of the key above in the JWKS.")
+    key_rotation_age: timedelta = _tokens(
+        "0s",
+        v.duration("0s", "17520h"),
+        "How old the signing key may become before the servers make its successor, of the same algorithm: published at "
+        "once, signing when every verifier has seen it, the old one kept until its last token has expired. `0`: only "
+        "`identry keys rotate` does it.",
+    )
     jwt_issuer: str = _tokens("auth.primuse.dev", v.line, "`iss` of access tokens.")
     jwt_audience: str = _tokens("primuse-apps", v.line, "`aud` of access tokens.")
     access_token_ttl: timedelta = _tokens(

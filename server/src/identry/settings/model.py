@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 from identry.core.cores import usable_cores
 from identry.settings import passkeys
 from identry.settings import values as v
-from identry.settings.foundation import Foundation
+from identry.settings.provider import ProviderSettings
 from identry.settings.variables import group
 
 _accounts = group("Accounts")
 _browser = group("Browser sign-in")
-_provider = group("OAuth and OpenID Connect")
 _passwords = group("Passwords and limits")
 _machines = group("Machines and other services")
 _mail = group("Mail")
@@ -24,7 +23,7 @@ _import = group("Import from Finance")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Foundation):
+class Settings(ProviderSettings):
     """The whole configuration, frozen. Field names are the variables' names in lower case."""
 
     public_registration_enabled: bool = _accounts(
@@ -134,49 +133,6 @@ class Settings(Foundation):
         "Name servers that are asked whether a tenant owns an e-mail domain, comma-separated: `192.0.2.53`, "
         "`[2001:db8::53]:53`.",
         shown_default="those of the system",
-    )
-
-    oauth_issuer: str = _provider(
-        "",
-        v.optional(v.url("http", "https")),
-        "`iss` of the provider's tokens and the address in front of `/oauth`, as clients know it. Without it there is "
-        "no provider.",
-        shown_default="development: `http://localhost:{PORT}`",
-    )
-    oauth_access_token_ttl: timedelta = _provider(
-        "900s", v.duration("30s", "24h"), "Lifetime of an access token; a client may have its own."
-    )
-    oauth_refresh_token_ttl: timedelta = _provider(
-        "168h", v.duration("1m", "17520h"), "Horizon of a grant: its refresh tokens end this long after sign-in."
-    )
-    provider_uuid_claim: bool = _provider("true", v.boolean, "Adds the user's UUID to access tokens as `user_id`.")
-    claims_namespace: str = _provider(
-        "https://socrate/", v.url("http", "https"), "Put before the claims that a client's `claim_mappings` name."
-    )
-    admin_bind_host: str = _provider("127.0.0.1", v.line, "Address of the admin port.")
-    admin_port: int = _provider(
-        "8081",
-        v.number(0, 65535),
-        "Port of `/api/admin` and `/api/apps`. `0`: they are under `/manage` of the main port.",
-        shown_default="`8081`; development: `0`",
-    )
-    email_token_ttl: timedelta = _provider(
-        "24h", v.duration("1m", "168h"), "Lifetime of a link that proves an address."
-    )
-    reset_token_ttl: timedelta = _provider(
-        "1h", v.duration("1m", "48h"), "Lifetime of a reset link that is asked for under `/api/auth`."
-    )
-    invite_token_ttl: timedelta = _provider(
-        "24h", v.duration("1m", "168h"), "Lifetime of an invitation to an application."
-    )
-    browser_session_idle: timedelta = _provider(
-        "24h", v.duration("5m", "2160h"), "A browser's single sign-on session ends when it was not used for this long."
-    )
-    browser_session_ttl: timedelta = _provider(
-        "336h", v.duration("5m", "8760h"), "A browser's single sign-on session ends this long after sign-in."
-    )
-    signup_hide_existing: bool = _provider(
-        "false", v.boolean, "`true`: signing up with a taken address looks like any other; its owner is told by mail."
     )
 
     argon2_time: int = _passwords("3", v.number(1, 100), "Argon2id passes.")
@@ -301,6 +257,19 @@ class Settings(Foundation):
     def issuer_url(self) -> str:
         """`iss` of the provider; empty when there is none."""
         return self.oauth_issuer or (f"http://localhost:{self.port}" if self.is_development else "")
+
+    @property
+    def admin_listener(self) -> int:
+        """The admin port; 0 when there is none: no provider, or its routes are under `/manage` of the main port."""
+        if not self.issuer_url:
+            return 0
+        return self.admin_port if self.admin_port is not None else 0 if self.is_development else 8081
+
+    @property
+    def longest_access_token(self) -> timedelta:
+        """How long an access token of any surface can live: what retiring keys and revocation marks wait for."""
+        browser = timedelta(minutes=self.access_token_expire_minutes)
+        return max(self.access_token_ttl, browser, self.oauth_access_token_ttl)
 
     @property
     def microsoft_login(self) -> bool:

@@ -139,6 +139,8 @@ def _argon2(s: Settings) -> Iterator[Problem]:
 def _ports(s: Settings) -> Iterator[Problem]:
     if s.metrics_port and s.metrics_port == s.port:
         yield Problem("METRICS_PORT", "equals PORT", "metrics have a port of their own: change it, or 0 for none")
+    if s.admin_listener and s.admin_listener in {s.port, s.metrics_port}:
+        yield Problem("ADMIN_PORT", "is taken by PORT or METRICS_PORT", "change it, or 0 for routes under /manage")
 
 
 def _folders(s: Settings) -> Iterator[Problem]:

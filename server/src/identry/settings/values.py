@@ -63,6 +63,13 @@ def line(text: str) -> str:
     return text
 
 
+def color(text: str) -> str:
+    """A colour as `#rrggbb`, in lower case."""
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise ValueError("is not a colour like #2348c7")
+    return text.lower()
+
+
 def secret(text: str) -> Secret:
     """One line that must not be shown."""
     return Secret(line(text))
@@ -87,6 +94,12 @@ def number(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def optional_number(low: int, high: int) -> Callable[[str], int | None]:
+    """As `number`; None when empty."""
+    parse = number(low, high)
+    return lambda text: parse(text) if text else None
 
 
 def boolean(text: str) -> bool:

@@ -16,6 +16,8 @@ from identry.records.users import User
 from identry_kit.apierror import Scope
 from identry_kit.httpware import Repeated
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 class Actor(msgspec.Struct, frozen=True):
     """Who is calling, proven by a verified token and a live session; read from the database, never from the token.
@@ -42,10 +44,12 @@ class Call:
         actor: who is calling (set by the bearer and browser guards).
         tenant_id: the tenant of the caller's session (set by the browser guard).
         access_version: that tenant's, read with the session (set by the browser guard); None: not read.
+        app: the application that the path names (set by the check of an operation's `reach`).
         client: the application of the caller's token, or the one that proved itself (set by the provider's guards).
         claims: verified claims of the bearer token (set by the token, bearer and browser guards).
         body: the decoded request body.
         query: the decoded query string.
+        typed: the fields of a page's form as they came, to be shown again.
     """
 
     __slots__ = (
@@ -53,6 +57,7 @@ class Call:
         "_origin_of",
         "access_version",
         "actor",
+        "app",
         "body",
         "claims",
         "client",
@@ -60,9 +65,11 @@ class Call:
         "query",
         "scope",
         "tenant_id",
+        "typed",
     )
 
     actor: Actor
+    app: Client
     client: Client
     tenant_id: UUID
     claims: Any
@@ -75,11 +82,17 @@ class Call:
         self._origin_of = origin_of
         self._origin: Origin | None = None
         self.access_version: int | None = None
+        self.typed: Mapping[str, str] = _NOTHING
 
     @property
     def caller(self) -> Actor | None:
         """The actor, or None where the guard lets somebody in who has no session yet."""
         return getattr(self, "actor", None)
+
+    @property
+    def tenant(self) -> UUID | None:
+        """The tenant of the caller's session, or None where a session is of none."""
+        return getattr(self, "tenant_id", None)
 
     @property
     def origin(self) -> Origin:

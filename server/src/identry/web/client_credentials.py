@@ -9,9 +9,13 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from identry.oauth import assertions
 from identry.oauth.client_proof import Presented
 from identry.oauth.errors import InvalidClient, OAuthRequestError
 from identry.web.call import Call
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""RFC 6749 §5.1, for whatever tells of a token."""
 
 _BASIC = "basic "
 _MAX = 1024
@@ -24,6 +28,22 @@ class ClientFields(msgspec.Struct):
     client_secret: Annotated[str, msgspec.Meta(max_length=_MAX)] = ""
     client_assertion_type: Annotated[str, msgspec.Meta(max_length=200)] = ""
     client_assertion: Annotated[str, msgspec.Meta(max_length=16_384)] = ""
+
+
+class TokenFields(ClientFields):
+    """A token that a client, or whoever holds it, asks about."""
+
+    token: Annotated[str, msgspec.Meta(max_length=16_384, examples=["eyJhbGciOi…"])] = ""
+
+    def needed(self) -> str:
+        """The token.
+
+        Raises:
+            OAuthRequestError: there is none.
+        """
+        if not self.token:
+            raise OAuthRequestError("token is missing")
+        return self.token
 
 
 def presented(call: Call, fields: ClientFields) -> Presented:
@@ -41,6 +61,8 @@ def presented(call: Call, fields: ClientFields) -> Presented:
         if fields.client_id and fields.client_id != name:
             raise OAuthRequestError("client_id differs from the Authorization header")
         return Presented(name, secret, basic=True)
+    if fields.client_assertion and fields.client_assertion_type != assertions.TYPE:
+        raise OAuthRequestError(f"client_assertion_type must be {assertions.TYPE}")
     if fields.client_secret and fields.client_assertion:
         raise OAuthRequestError("authenticate the client in one way only")
     if not fields.client_id and not fields.client_assertion:

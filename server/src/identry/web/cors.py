@@ -1,4 +1,7 @@
-"""CORS by exact origin: which pages may read answers of the browser surface. Source: contracts/browser-api.md §4.
+"""CORS: which pages may read answers. Source: contracts/browser-api.md §4, contracts/provider-api.md §1.
+
+On the browser surface, where a cookie may open something: pages of listed origins. On the provider, where every request
+carries its own proof: every page, and those of listed origins with credentials.
 
 Two halves around the application: `answers` names the page on every answer (errors of the outer layers included),
 `preflights` says yes or no before any route, guard or limit is asked.
@@ -16,13 +19,39 @@ from identry_kit.apierror import ASGIApp, Message, Receive, Scope, Send
 METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = b"Authorization, Content-Type, X-Request-ID, X-CSRF-Token"
 EXPOSED = b"X-Request-ID, Retry-After"
+PROVIDER_HEADERS = b"Accept, Authorization, Content-Type, DPoP, X-Correlation-ID, X-Requested-By"
+PROVIDER_EXPOSED = b"X-Request-ID, Retry-After, WWW-Authenticate"
 MAX_AGE = b"300"
 
 _VARY = (b"vary", b"Origin")
+_ANYBODY = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", PROVIDER_EXPOSED),
+    _VARY,
+]
+_PROVIDER_PATHS = frozenset(
+    {
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/api/userinfo",
+        "/oauth/device_authorization",
+        "/oauth/par",
+        "/oauth/revoke",
+        "/oauth/token",
+        "/oauth/userinfo",
+    }
+)
+_PROVIDER_PREFIXES = ("/api/auth/", "/api/profile")
+
+
+def _is_provider_path(path: str) -> bool:
+    """Whether scripts of applications call this path; the pages of the provider are navigated to instead."""
+    return path in _PROVIDER_PATHS or path.startswith(_PROVIDER_PREFIXES)
 
 
 class Cors:
-    """The pages of some origins may read what the browser surface answers; with credentials.
+    """The pages of some origins may read what the browser surface answers; with credentials. All others the provider's.
 
     Args:
         allowed: origins, exactly as browsers write them.
@@ -43,9 +72,14 @@ class Cors:
         """`app`, whose answers tell the browser which page may read them."""
 
         def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            if scope["type"] != "http" or not is_browser_path(scope["path"]):
+            if scope["type"] != "http":
                 return app(scope, receive, send)
-            lines = self._lines.get(_header(scope, b"origin"), [_VARY])
+            if is_browser_path(scope["path"]):
+                lines = self._lines.get(_header(scope, b"origin"), [_VARY])
+            elif _is_provider_path(scope["path"]):
+                lines = self._lines.get(_header(scope, b"origin"), _ANYBODY)
+            else:
+                return app(scope, receive, send)
 
             def named(message: Message) -> Awaitable[None]:
                 if message["type"] == "http.response.start":
@@ -60,8 +94,11 @@ class Cors:
         """`app`, before which preflights are answered: 204 for a page that may ask, otherwise 403."""
 
         def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            if scope["method"] == "OPTIONS" and is_browser_path(scope["path"]) and _is_preflight(scope):
-                return self._answer(scope, send)
+            if scope["method"] == "OPTIONS" and _is_preflight(scope):
+                if is_browser_path(scope["path"]):
+                    return self._answer(scope, send)
+                if _is_provider_path(scope["path"]):
+                    return _allow(PROVIDER_HEADERS, send)
             return app(scope, receive, send)
 
         return serve
@@ -74,13 +111,17 @@ class Cors:
         """
         if _header(scope, b"origin") not in self._lines:
             raise OriginNotAllowed
-        headers: list[Any] = [
-            (b"access-control-allow-methods", METHODS),
-            (b"access-control-allow-headers", HEADERS),
-            (b"access-control-max-age", MAX_AGE),
-        ]
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await _allow(HEADERS, send)
+
+
+async def _allow(allowed: bytes, send: Send) -> None:
+    headers: list[Any] = [
+        (b"access-control-allow-methods", METHODS),
+        (b"access-control-allow-headers", allowed),
+        (b"access-control-max-age", MAX_AGE),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _is_preflight(scope: Scope) -> bool:

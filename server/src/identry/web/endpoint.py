@@ -7,12 +7,16 @@ from typing import Any
 
 import msgspec
 
+from identry.core.kv.protocol import Hit
+from identry.core.limits import Limit, limit_headers, spending
 from identry.core.origin import Origin
 from identry.web.call import Answer, Call, Ready, header_lines
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
+from identry.web.page_forms import typed_fields
 from identry.web.validation import decode_body, decode_form, decode_query
 from identry_kit.apierror import APIError, Receive, Scope, Send, UnsupportedMediaType
+from identry_kit.apierror.answer import log_server_error
 from identry_kit.context import current
 
 GuardCheck = Callable[[Call], Awaitable[None]]
@@ -20,7 +24,7 @@ OriginOf = Callable[[Scope], Origin]
 
 _encode = msgspec.json.Encoder().encode
 _PREFIX, _SUFFIX = b'{"success":true,"data":', b"}"
-_NO_BODY = frozenset({204, 302, 304})
+_NO_BODY = frozenset({204, 302, 303, 304})
 
 
 class ClientGone(APIError):
@@ -35,6 +39,7 @@ class Endpoint:
     """Serves one `Operation`."""
 
     __slots__ = (
+        "_bare",
         "_body",
         "_check",
         "_enveloped",
@@ -43,7 +48,9 @@ class Endpoint:
         "_media_type",
         "_origin_of",
         "_query",
+        "_refused",
         "_status",
+        "_tells_limits",
         "operation",
     )
 
@@ -52,11 +59,15 @@ class Endpoint:
         self._check = check
         self._origin_of = origin_of
         self._handler = operation.handler
+        self._bare = operation.bare
         self._body = operation.body
         self._form = operation.form
         self._query = operation.query
+        self._refused = operation.refused
         self._status = operation.status
         self._enveloped = operation.enveloped
+        # contracts/provider-api.md §4; a refusal tells by itself
+        self._tells_limits = operation.surface == "api" and bool(operation.limits)
         self._media_type = operation.media_type.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: dict[str, Any]) -> None:
@@ -64,19 +75,45 @@ class Endpoint:
         call = Call(scope, path, self._origin_of)
         if (record := current()) is not None:
             record.route = self.operation.path
-        if self._check is not None:
-            await self._check(call)
-        if self._query is not None:
-            call.query = decode_query(self._query, scope["query_string"])
-        if self._body is not None:
-            decode = decode_form if self._form and _is_form(call, self._form) else decode_body
-            if decode is decode_body:
-                require_json(call)
-            call.body = decode(self._body, await read_body(receive))
-        reply = await self._handler(call)
+        spent: list[tuple[Limit, Hit]] | None = None
+        try:
+            if self._check is not None:
+                await self._check(call)
+            if self._query is not None:
+                call.query = decode_query(self._query, scope["query_string"])
+            if self._body is not None:
+                call.body = await self._decoded(call, self._body, receive)
+            if self._tells_limits:
+                with spending() as spent:
+                    reply = await self._handler(call)
+            else:
+                reply = await self._handler(call)
+        except APIError as error:
+            if self._refused is None:
+                raise
+            log_server_error(error)
+            reply = await self._refused(call, error)
         start, body = (reply.start, reply.body) if type(reply) is Ready else self._answer(reply)
+        if spent and type(reply) is not Ready:
+            start["headers"] += header_lines(limit_headers(*spent[0]))
         await send(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _decoded(self, call: Call, struct: type[Any], receive: Receive) -> Any:
+        """The body, decoded as its type says; what a page's form held is kept to be shown again."""
+        if self._form and _is_form(call):
+            raw = await read_body(receive)
+            if self._refused is not None:
+                call.typed = typed_fields(raw)
+            return decode_form(struct, raw)
+        if call.header(b"content-type") is None and (self._bare or self._form):
+            raw = await read_body(receive)
+            if not raw:  # nothing at all: every field is absent
+                return struct() if self._bare else decode_form(struct, raw)
+        if self._form == "only":
+            raise UnsupportedMediaType(f"send the body as Content-Type: {_FORM}")
+        require_json(call)
+        return decode_body(struct, await read_body(receive))
 
     def _answer(self, reply: Any) -> tuple[dict[str, Any], bytes]:
         """The start of the answer, and its body."""
@@ -117,18 +154,8 @@ async def read_body(receive: Receive) -> bytes:
 _FORM = "application/x-www-form-urlencoded"
 
 
-def _is_form(call: Call, form: str) -> bool:
-    """Whether the body is a form.
-
-    Raises:
-        UnsupportedMediaType: it is not, and has to be.
-    """
-    content_type = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
-    if content_type == _FORM:
-        return True
-    if form == "only":
-        raise UnsupportedMediaType(f"send the body as Content-Type: {_FORM}")
-    return False
+def _is_form(call: Call) -> bool:
+    return (call.header(b"content-type") or "").partition(";")[0].strip().lower() == _FORM
 
 
 def require_json(call: Call) -> None:

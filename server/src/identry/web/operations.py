@@ -13,6 +13,7 @@ from identry.web.call import Call
 from identry_kit.apierror import APIError
 
 Handler = Callable[[Call], Awaitable[Any]]
+Refused = Callable[[Call, APIError], Awaitable[Any]]
 
 
 class Guard(Enum):
@@ -27,7 +28,11 @@ class Guard(Enum):
     TICKET = "ticket"  # as BROWSER, or without a token: the body's `session_token` tells, asked by the handler
     APP_USER = "app_user"  # a user's access token of the provider: `call.actor`, `call.client`
     SERVICE = "service"  # a service account's access token: `call.client`
+    APP_ANY = "app_any"  # either of the two; `call.caller` is None for a service account
     COOKIE = "cookie"  # a known origin; the handler reads the refresh cookie
+    FORM = "form"  # a form of one of our own pages
+    PERSON = "person"  # on a page: whoever is signed in in this browser: `call.actor`
+    PERSON_FORM = "person_form"  # both
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,18 @@ class Operation:
     """One row of the API.
 
     Attributes:
-        method, path: `POST`, `/auth/login`; path parameters as in `/internal/users/{id:uuid}`.
+        method, path: `POST`, `/auth/login`; path parameters as in `/internal/users/{id:uuid}` or `{id:number}`.
         handler: takes the `Call`, returns the reply (or an `Answer`).
         summary: one line for the reference.
         guard: what the caller must prove.
         rule: the row of the authorization matrix that decides who may (empty: the guard alone decides).
+        reach: on the admin port, the word of `web.app_reach` that says who may, in which application.
         permission: what the caller's groups must allow in the tenant of the session, for example `users:read`; checked
             after the guard and before anything of the request is decoded.
         fresh: how long ago the caller may have signed in; who did so earlier signs in again first. A refresh is no
             sign-in.
         sensitive: whether a tenant may want a second factor for it that is as recent as `web.step_up.RECENT`.
+        bare: whether the body may be left out altogether; its fields have defaults then.
         body, query, reply: msgspec structs; `reply` None means raw bytes.
         or_replies: further shapes that a success may have.
         status: of success.
@@ -76,9 +83,12 @@ class Operation:
         tag: the section of the reference.
         hidden: left out of the reference (development pages).
         surface: `browser` for rows under `/api/v1`: snake_case, no success envelope, errors in that surface's words;
-            `oauth` and `api` for those of the provider (contracts/provider-api.md §4).
+            `oauth` and `api` for those of the provider (contracts/provider-api.md §4); `page` for people: HTML.
+        refused: shows whatever was refused, guards and decoding included, instead of the error edge: a page does, which
+            is shown again with what is wrong.
         form: how the body may come besides JSON: `only` as a form (RFC 6749 appendix B) and not as JSON, `also` as
             either.
+        door: the port that serves it: `admin` rows are under `/manage` of the public one where there is no admin port.
     """
 
     method: str
@@ -88,9 +98,11 @@ class Operation:
     tag: str
     guard: Guard = Guard.PUBLIC
     rule: str = ""
+    reach: str = ""
     permission: str = ""
     fresh: timedelta | None = None
     sensitive: bool = False
+    bare: bool = False
     body: type[Any] | None = None
     query: type[Any] | None = None
     reply: Any = None
@@ -105,8 +117,10 @@ class Operation:
     enveloped: bool = True
     media_type: str = "application/json"
     hidden: bool = False
-    surface: Literal["platform", "browser", "oauth", "api"] = "platform"
+    surface: Literal["platform", "browser", "oauth", "api", "page"] = "platform"
     form: Literal["", "only", "also"] = ""
+    refused: Refused | None = None
+    door: Literal["public", "admin", "both"] = "public"
 
     def __post_init__(self) -> None:
         if self.surface != "platform":

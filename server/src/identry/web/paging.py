@@ -19,3 +19,10 @@ PageSize = Annotated[
 def page_of(page: str, page_size: str) -> pagination.PageParams:
     """The page of a decoded query; it never fails (contracts/kit.md §7)."""
     return pagination.parse({"page": page, "pageSize": page_size})
+
+
+def provider_page_of(page: str, page_size: str) -> pagination.PageParams:
+    """The same on the provider surface: a size that is not 1 to 100 counts as 20 (contracts/provider-api.md §12)."""
+    size = page_size if page_size.isascii() and page_size.isdecimal() and len(page_size) < 4 else ""
+    known = size and 1 <= int(size) <= pagination.MAX_PAGE_SIZE
+    return pagination.parse({"page": page, "per_page": size if known else ""}, style="per_page")

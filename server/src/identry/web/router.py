@@ -42,8 +42,9 @@ class Router:
                 methods.setdefault("HEAD", endpoint)
         self._dynamic: list[tuple[Pattern[str], dict[str, Convertor[Any]], dict[str, Endpoint]]] = []
         for path, methods in sorted(dynamic.items()):
-            # `{id:uuid}` is matched as any segment, so that a malformed id is a clear 400 and not a 404.
-            pattern, _, convertors = compile_path(path.replace(":uuid}", "}"))
+            # `{id:uuid}` is matched as any segment, so that a malformed id is a clear 400 and not a 404; so is
+            # `{id:number}`, which the operation reads after its guard (`web.app_reach`).
+            pattern, _, convertors = compile_path(path.replace(":uuid}", "}").replace(":number}", "}"))
             self._dynamic.append((pattern, convertors, methods))
         self._uuids = {path: _uuid_names(path) for path in dynamic}
 

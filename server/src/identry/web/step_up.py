@@ -79,12 +79,23 @@ def recent(operation: Operation, guard: GuardCheck, clock: Clock, db: Executor) 
 async def _require_own_proof(call: Call, db: Executor) -> None:
     """Whoever runs the provider of one tenant plants no way into an account that others share."""
     actor = call.actor
-    if "sso_tenant" in actor.amr and await tenants.belongs_elsewhere(db, call.tenant_id, actor.user.id):
+    if "sso_tenant" not in actor.amr:
+        return
+    tenant_id = call.tenant
+    if tenant_id is None:  # a session of a page is of no tenant: which one vouched is not told
+        shared = await tenants.belongs_to_several(db, actor.user.id)
+    else:
+        shared = await tenants.belongs_elsewhere(db, tenant_id, actor.user.id)
+    if shared:
         raise OwnProofNeeded
 
 
 async def _require_factor(call: Call, clock: Clock, db: Executor) -> None:
-    demanded, proven_at = await sessions.step_up(db, call.actor.session_id, call.tenant_id)
+    session_id, tenant_id = call.actor.session_id, call.tenant
+    if tenant_id is None:
+        demanded, proven_at = await sessions.step_up_anywhere(db, session_id)
+    else:
+        demanded, proven_at = await sessions.step_up(db, session_id, tenant_id)
     if not demanded or (proven_at is not None and clock.now() - proven_at <= RECENT):
         return
     if call.actor.user.mfa_enabled:

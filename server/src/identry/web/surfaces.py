@@ -17,6 +17,25 @@ API_PREFIX = "/api/"
 MANAGE_PREFIX = "/manage"
 """Before the routes of the admin port, where there is no such port (contracts/provider-api.md §1)."""
 
+PAGES = frozenset(
+    {
+        "account",
+        "admin",
+        "consent",
+        "device",
+        "forgot-password",
+        "invite",
+        "login",
+        "logout",
+        "reset-password",
+        "signed-out",
+        "signup",
+        "verify-email",
+    }
+)
+"""First parts of the paths of pages for people; and those ends of `/oauth` that a person's browser is sent to."""
+_PAGES_OF_OAUTH = ("/oauth/authorize", "/oauth/logout")
+
 _BROWSER_CODES = {
     "unauthorized": "invalid_token",
     "session_revoked": "token_revoked",
@@ -42,6 +61,11 @@ _OAUTH_CODES = {
     "internal_error": "server_error",
 }
 """Codes of the platform in the words of OAuth (RFC 6749 §4.1.2.1, §5.2; RFC 6750 §3.1)."""
+
+
+def is_page(path: str) -> bool:
+    """Whether a person looks at what this path answers: its errors are pages."""
+    return path[1:].partition("/")[0] in PAGES or path.startswith(_PAGES_OF_OAUTH)
 
 
 def is_browser_path(path: str) -> bool:
@@ -79,7 +103,10 @@ def api_envelope(error: APIError) -> dict[str, Any]:
     """`{"error":"<text>"}`, or its own word (`api_error`); 429 as under `/oauth` (provider-api.md §4)."""
     if error.status == TooManyRequests.status:
         return oauth_envelope(error)
-    return {"error": getattr(error, "api_error", "") or error.public_message}
+    told = {"error": getattr(error, "api_error", "") or error.public_message}
+    if "mode" in (error.details or {}):  # of a policy that is not there (contracts/provider-api.md §11)
+        told["mode"] = str((error.details or {})["mode"])
+    return told
 
 
 def _described(message: str) -> str:

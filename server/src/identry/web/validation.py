@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -19,6 +19,7 @@ from msgspec import UNSET, Meta
 from identry.core import email_address
 from identry.web.errors import Fault, InvalidRequest
 
+_MOST_FIELDS = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 _PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{1,30}")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -48,6 +49,11 @@ def line(value: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("must not contain control characters")
     return text
+
+
+def optional_line(value: str) -> str:
+    """One line of text, trimmed, without control characters; it may be empty."""
+    return line(value) if value.strip() else ""
 
 
 def search_text(value: str) -> str:
@@ -95,6 +101,8 @@ SearchText = Annotated[str, Meta(max_length=200, extra={"check": search_text}, e
 Role = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Z0-9_]{0,63}$(?!\n)", examples=["MANAGER"])]
 
 TotpCode = Annotated[str, Meta(pattern=r"^[ \-]*([0-9][ \-]*){6}$(?!\n)", max_length=64, examples=["123456"])]
+MfaCode = Annotated[str, Meta(max_length=64, description="Of the app, or a recovery code.", examples=["123456"])]
+ClientIdOf = Annotated[str, Meta(min_length=1, max_length=128, examples=["reports"])]
 RecoveryCode = Annotated[str, Meta(min_length=1, max_length=64, examples=["7q2mk-9x4pa"])]
 
 
@@ -147,6 +155,8 @@ def decode_body(struct: type[msgspec.Struct], raw: bytes) -> Any:
 def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
     """The query string as `struct`; a repeated parameter counts once (the first), unknown ones are ignored.
 
+    A field that is a list takes every value of its parameter.
+
     Raises:
         InvalidRequest: with every fault in `details.fields`.
     """
@@ -154,34 +164,67 @@ def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidRequest.field("query", "format", "is not a valid query string") from error
-    plain = {name: text for name, text in reversed(pairs) if text != ""}
+    return _from_pairs(struct, pairs)
+
+
+def _from_pairs(struct: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> Any:
+    plain: dict[str, Any] = {name: text for name, text in reversed(pairs) if text != ""}
+    for name in _form_fields(struct)[1] & plain.keys():
+        plain[name] = [text for key, text in pairs if key == name and text != ""]
     try:
         value = msgspec.convert(plain, struct, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequest.of(_all_faults(struct, plain, strict=False)) from error
     return _apply_checks(struct, value)
+
+
+def _form_pairs(text: str) -> list[tuple[str, str]]:
+    """Names and values of a form, as `parse_qsl` reads them; most have nothing to be unquoted.
+
+    Raises:
+        ValueError: more fields than any form of ours has, or bytes that are not UTF-8.
+    """
+    if text.count("&") >= _MOST_FIELDS:
+        raise ValueError("too many fields")
+    pairs = []
+    for part in text.split("&"):
+        if part:
+            if "%" in part or "+" in part:
+                name, _, value = (unquote_plus(piece, errors="strict") for piece in part.partition("="))
+            else:
+                name, _, value = part.partition("=")
+            pairs.append((name, value))
+    return pairs
+
+
+@cache
+def _form_fields(struct: type[msgspec.Struct]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the fields that come once, and of those that are lists."""
+    hints = get_type_hints(struct)
+    listed = frozenset(
+        info.encode_name for info in msgspec.structs.fields(struct) if get_origin(hints[info.name]) is list
+    )
+    return frozenset(info.encode_name for info in msgspec.structs.fields(struct)) - listed, listed
 
 
 def decode_form(struct: type[msgspec.Struct], raw: bytes) -> Any:
     """A form as `struct`: unknown fields are ignored, a field without a value counts as absent (RFC 6749 §3.1, §3.2).
 
+    A field that is a list may come more than once (RFC 8707 §2).
+
     Raises:
-        InvalidRequest: with every fault in `details.fields`; a known field that comes twice is one.
+        InvalidRequest: with every fault in `details.fields`; another known field that comes twice is one.
     """
     try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+        pairs = _form_pairs(raw.decode("ascii"))
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidRequest.field("body", "format", "is not a valid form") from error
-    known = {info.encode_name for info in msgspec.structs.fields(struct)}
-    times = Counter(name for name, _ in pairs)
-    if repeated := [Fault(name, "format", "must not be repeated") for name in sorted(known) if times[name] > 1]:
-        raise InvalidRequest.of(repeated)
-    plain = {name: text for name, text in pairs if text != ""}
-    try:
-        value = msgspec.convert(plain, struct, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest.of(_all_faults(struct, plain, strict=False)) from error
-    return _apply_checks(struct, value)
+    single, _ = _form_fields(struct)
+    if len(pairs) > len({name for name, _ in pairs}):
+        times = Counter(name for name, _ in pairs)
+        if repeated := [Fault(name, "format", "must not be repeated") for name in sorted(single) if times[name] > 1]:
+            raise InvalidRequest.of(repeated)
+    return _from_pairs(struct, pairs)
 
 
 def _apply_checks(struct: type[msgspec.Struct], value: Any) -> Any:

@@ -61,7 +61,7 @@ def outbox(clock: MovableClock) -> Outbox:
     return Outbox(Sealer(SEAL_KEY, "test"), clock)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def renderer() -> Renderer:
     return Renderer(frontend_url="https://app.example.com", app_name="Kisum Auth")
 

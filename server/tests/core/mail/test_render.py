@@ -37,6 +37,8 @@ def render(name: str, renderer: Renderer, value: str = "Ada") -> RenderedMail:
     context = dict.fromkeys(event.required | event.optional, value)
     if "expires_at" in context:
         context["expires_at"] = instant(NOW + timedelta(minutes=60))
+    if event.link:  # an administrator's, with a token of ours
+        context[event.link] = "https://app.example.com/welcome?token=abc"
     return renderer.render(name, to="ada@example.org", context=context, created_at=NOW)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from browser import assert_error
 from federation import Window
 from harness import Harness
+from provider.page_browser import ORIGIN, PageBrowser
 from services.openid_provider import OpenIdProvider, go_through
 from single_sign_on import Acme, SsoWindow, member
 
@@ -66,3 +67,25 @@ async def test_without_a_provider_there_is_nothing_to_link(acme: Acme, sso_app: 
     assert_error(await at_home.post("/identities/sso/link"), 409, "provider_unavailable")
     await acme.configure(enabled=False)
     assert_error(await at_home.post("/identities/sso/link"), 404, "not_found")
+
+
+async def test_from_a_page_the_way_leads_to_the_provider_and_back_to_the_page(acme: Acme) -> None:
+    person, browser = await member(acme), PageBrowser(acme.app)
+    ada = acme.someone(person.email)
+    await browser.sign_in(person)
+    page = await browser.open("/account/identities")
+    assert "Nothing linked" in page.text
+    form = page.form("/link")
+    reply = await browser.send("POST", form.action, data=form.fields, headers={"Origin": ORIGIN})
+    assert reply.status_code == 303, reply.text
+    back = await go_through(reply.headers["location"], ada, stop=acme.callback)
+    page = await browser.open(back.removeprefix(ORIGIN))
+    assert page.path == "/account/identities?linked=oidc"
+    assert "The account was linked." in page.text
+    assert person.email in page.text
+    await browser.open(next(link for link in page.links if link.endswith("/remove")))
+    page = await browser.submit("/remove")
+    assert "The account was unlinked." in page.text
+    assert await identities.of_user(acme.app.db, person.id) == []
+    refused = await browser.open("/account/identities?error=access_denied")
+    assert "The account was not linked." in refused.text

@@ -327,3 +327,31 @@ def test_every_algorithm_survives_sealing(alg: jose.Algorithm, sealer):
     key = jose.generate(alg)
     der = sealer.open(sealer.seal(key.private_der(), key.kid.encode()), key.kid.encode())
     assert jose.load_private_der(der, key.kid).jwk == key.jwk
+
+
+async def test_a_key_of_age_gets_one_successor_however_many_replicas_look(fleet, keys, clock, pems) -> None:
+    """Published, then signing, then the old one leaves: by the clock alone, and not again before its time."""
+    ring = await fleet.start(pems[0])
+    month = timedelta(days=30)
+    assert await keys.rotate_by_age(month) == 0
+    clock.advance(month)
+    assert sorted(await asyncio.gather(*(keys.rotate_by_age(month) for _ in range(8)))) == [0] * 7 + [1]
+    await ring.load()
+    assert (ring.signer().kid, len(ring.kids)) == ("default", 2)
+    assert await keys.rotate_by_age(month) == 0, "its successor waits"
+    clock.advance(LEAD)
+    successor = ring.signer()
+    assert (successor.kid != "default", successor.alg, len(ring.kids)) == (True, "RS256", 2)
+    clock.advance(OVERLAP + SECOND)
+    assert list(ring.kids) == [successor.kid]
+    assert await keys.rotate_by_age(month) == 0, "it is young"
+
+
+async def test_a_successor_is_of_the_same_algorithm(fleet, keys, clock, pems) -> None:
+    ring = await fleet.start(pems[0])
+    await keys.rotate(now=True, algorithm="ES256")
+    clock.advance(86_400)
+    assert await keys.rotate_by_age(timedelta(days=1)) == 1
+    clock.advance(LEAD)
+    await ring.load()
+    assert ring.signer().alg == "ES256"

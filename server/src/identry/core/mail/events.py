@@ -12,14 +12,16 @@ class Event:
 
     `required` and `optional` name the context keys; every value is text. A key ending in `_at` holds an RFC 3339
     instant. `expires_at` also ends the retries: a mail whose link is dead is not sent. `path` is appended to
-    `FRONTEND_URL`, or to `APP_BASE_URL` when `to_app`; its `{token}` is filled in URL-quoted. `None` means the mail has
-    no link.
+    `FRONTEND_URL`, to `APP_BASE_URL` when `to_app`, to `OAUTH_ISSUER` when `to_issuer`; its `{token}` is filled in
+    URL-quoted. `None` means the mail has no link, unless `link` names the context key that holds the whole of it.
     """
 
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     path: str | None = None
     to_app: bool = False
+    to_issuer: bool = False
+    link: str = ""
 
     def check(self, template: str, context: Mapping[str, str]) -> None:
         """Refuse a context with missing or unknown keys.
@@ -45,6 +47,14 @@ EVENTS: Mapping[str, Event] = {
         required=frozenset({"token", "expires_at"}), optional=_NAME, path="/reset-password?token={token}"
     ),
     "password_changed": Event(optional=_NAME),
+    "email_change": Event(
+        required=frozenset({"token", "expires_at"}),
+        optional=_NAME,
+        path="/account/email/confirm?token={token}",
+        to_issuer=True,
+    ),
+    "email_change_requested": Event(optional=_NAME),
+    "email_changed": Event(optional=_NAME),
     "identity_linked": Event(required=frozenset({"provider_name"}), optional=_NAME),
     "identity_removed": Event(required=frozenset({"provider_name"}), optional=_NAME),
     "passkey_added": Event(required=frozenset({"passkey_name"}), optional=_NAME),
@@ -64,5 +74,19 @@ EVENTS: Mapping[str, Event] = {
         optional=frozenset({"inviter_name", "company_name"}),
         path="/invite/{token}",
         to_app=True,
+    ),
+    "verify_email": Event(
+        required=frozenset({"token", "expires_at"}),
+        optional=_NAME | {"application_name"},
+        path="/verify-email?token={token}",
+        to_issuer=True,
+    ),
+    "signup_existing": Event(optional=_NAME | {"application_name"}),
+    "magic_link": Event(required=frozenset({"url", "expires_at"}), optional=_NAME | {"application_name"}, link="url"),
+    "app_invitation": Event(
+        required=frozenset({"token", "expires_at"}),
+        optional=frozenset({"inviter_name", "application_name"}),
+        path="/invite?token={token}",
+        to_issuer=True,
     ),
 }

@@ -39,19 +39,27 @@ class RenderedMail:
 class Renderer:
     """Renders every event of `EVENTS`.
 
-    `frontend_url` starts every link (never a request's Host), `app_url` those to the single-page app (empty: the
-    former), `app_name` signs, `logo_url` is the header image (empty: `{frontend_url}/logo_white.png`). A file in the
-    folder `overrides` wins over the built-in one of that name.
+    `frontend_url` starts every link (never a request's Host), `app_url` those to the single-page app and `issuer_url`
+    those to our own pages (empty: the former), `app_name` signs, `logo_url` is the header image (empty:
+    `{frontend_url}/logo_white.png`). A file in the folder `overrides` wins over the built-in one of that name.
 
     Raises:
         MailTemplateError: `overrides` is not a folder, or one of its templates does not render.
     """
 
     def __init__(
-        self, *, frontend_url: str, app_name: str, app_url: str = "", logo_url: str = "", overrides: Path | None = None
+        self,
+        *,
+        frontend_url: str,
+        app_name: str,
+        app_url: str = "",
+        issuer_url: str = "",
+        logo_url: str = "",
+        overrides: Path | None = None,
     ) -> None:
         self._frontend_url = frontend_url.rstrip("/")
         self._app_url = (app_url or frontend_url).rstrip("/")
+        self._issuer_url = (issuer_url or frontend_url).rstrip("/")
         self._app_name = one_line(app_name)
         folders = [_BUILT_IN] if overrides is None else [overrides, _BUILT_IN]
         self._environment = jinja2.Environment(
@@ -83,11 +91,11 @@ class Renderer:
         for key, value in context.items():
             values[key] = datetime.fromisoformat(value) if key.endswith("_at") else person(value)
         values.pop("token", None)  # it belongs in the link and nowhere else
-        link = ""
+        values.pop(event.link, None)
+        link = context.get(event.link, "")
         if event.path is not None:
-            link = (self._app_url if event.to_app else self._frontend_url) + event.path.format(
-                token=quote(context.get("token", ""), safe="", errors="replace")
-            )
+            base = self._issuer_url if event.to_issuer else self._app_url if event.to_app else self._frontend_url
+            link = base + event.path.format(token=quote(context.get("token", ""), safe="", errors="replace"))
         expires_at = values.get("expires_at")
         valid_for = _duration(expires_at - created_at) if isinstance(expires_at, datetime) else ""
         everything = {**values, "to": one_line(to), "created_at": created_at, "link": link, "valid_for": valid_for}

@@ -82,6 +82,11 @@ class Sender:
         self._stopping = asyncio.Event()
         self._prune_at = clock.now() + _PRUNE_EVERY
 
+    @property
+    def sends(self) -> bool:
+        """Whether mail leaves, or is kept for reading in development; False: it is dropped."""
+        return not isinstance(self._transport, NullTransport)
+
     def start(self) -> None:
         """Begin in the running event loop."""
         self._stopping.clear()

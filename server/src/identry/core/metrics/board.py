@@ -33,8 +33,8 @@ class Board:
         """
         self._replace(str(os.getpid()), snapshot)
 
-    def all(self) -> Snapshot:
-        """Every worker's snapshot added up. Called by one process at a time."""
+    def all(self, *, tidy: bool = True) -> Snapshot:
+        """Every worker's snapshot added up; with `tidy`, which is for one process alone, ended ones become one file."""
         live, ended = [], self._read(_ENDED)
         for file in sorted(self._folder.glob("[0-9]*.metrics")):
             snapshot = self._read(file.stem)
@@ -42,8 +42,9 @@ class Board:
                 live.append(snapshot)
                 continue
             ended = merge([], [ended, snapshot])
-            self._replace(_ENDED, ended)
-            file.unlink(missing_ok=True)
+            if tidy:
+                self._replace(_ENDED, ended)
+                file.unlink(missing_ok=True)
         return merge(live, [ended])
 
     def _read(self, name: str) -> Snapshot:

@@ -32,6 +32,7 @@ class Refused(Exception):
         code: what the app is told.
         reason: for the audit log, in our own words.
         user_id: the account concerned, when one is known.
+        page: of this server, at which it goes on; empty: at the app.
     """
 
     def __init__(self, code: Code, reason: str, user_id: UUID | None = None) -> None:
@@ -39,6 +40,7 @@ class Refused(Exception):
         self.code = code
         self.reason = reason
         self.user_id = user_id
+        self.page = ""
 
 
 def require_open(user: User) -> None:

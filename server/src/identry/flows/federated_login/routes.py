@@ -56,11 +56,13 @@ class Redirects:
         app_callback: the page of the app that takes the outcome.
         leaving: the cookie between start and callback.
         arriving: the cookie between callback and exchange.
+        own_pages: the address in front of this server's own pages.
     """
 
     app_callback: str
     leaving: Cookie
     arriving: Cookie
+    own_pages: str = ""
 
     async def leave(self, starting: Awaitable[Departure]) -> Answer:
         """To the provider, or back to the app when that cannot be had."""
@@ -71,16 +73,30 @@ class Redirects:
         return _redirect(departure.url, self.leaving.holding(departure.binding))
 
     async def arrive(self, finishing: Awaitable[Outcome]) -> Answer:
-        """To the app: with a code, with the way that was linked, or with an error. The first cookie is used up."""
+        """Onward: with a code, with the way that was linked, or with an error. The first cookie is used up.
+
+        That is to the app, or to the page of this server on which it began.
+        """
         try:
             outcome = await finishing
         except Refused as refused:
-            return self._to_app({"error": refused.code}, self.leaving.cleared())
+            return self._onward({"error": refused.code}, refused.page, self.leaving.cleared())
+        if outcome.hosted and outcome.issued is not None:
+            cookie = self.arriving.holding(outcome.issued.binding)
+            return self._onward({"code": outcome.issued.code}, outcome.return_to, cookie)
+        if outcome.hosted:
+            return self._onward({"linked": outcome.provider}, outcome.return_to, self.leaving.cleared())
         further = {} if outcome.return_to == "/" else {"return_to": outcome.return_to}
         if outcome.issued is None:
             return self._to_app({"linked": outcome.provider, **further}, self.leaving.cleared())
         cookie = self.arriving.holding(outcome.issued.binding)
         return self._to_app({"code": outcome.issued.code, **further}, cookie)
+
+    def _onward(self, told: dict[str, str], page: str, *cookies: tuple[bytes, bytes]) -> Answer:
+        if not page:
+            return self._to_app(told, *cookies)
+        glue = "&" if "?" in page else "?"
+        return _redirect(f"{self.own_pages}{page}{glue}{urlencode(told)}", *cookies)
 
     def _to_app(self, told: dict[str, str], *cookies: tuple[bytes, bytes]) -> Answer:
         return _redirect(f"{self.app_callback}?{urlencode(told)}", *cookies)

@@ -66,11 +66,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended well: with a code for the exchange, or (None) with a linked identity; and where the app goes on."""
+    """How it ended well: with a code for the exchange, or (None) with a linked identity; and where it goes on.
+
+    That is a path of the app, or of this server when the sign-in began on its own pages (`hosted`).
+    """
 
     issued: Issued | None
     provider: str
     return_to: str
+    hosted: bool = False
 
 
 class FederatedLogin:
@@ -137,6 +141,13 @@ class FederatedLogin:
 
     async def _finish(self, key: str, reply: Reply, binding: str, origin: Origin) -> Outcome:
         returned = await self._returned(key, reply, binding)
+        try:
+            return await self._conclude(key, reply, returned, origin)
+        except Refused as refused:
+            refused.page = returned.pending.return_to if returned.secrets.hosted else ""
+            raise
+
+    async def _conclude(self, key: str, reply: Reply, returned: Returned, origin: Origin) -> Outcome:
         proven = await self._prove(key, reply, returned)
         self._arrivals.require_domain(proven.identity.email)
         for _ in range(_TRIES):
@@ -145,7 +156,7 @@ class FederatedLogin:
                     issued = await self._settle(tx, proven, returned, origin)
             except Contended:
                 continue
-            return Outcome(issued, _spoken(proven.provider), returned.pending.return_to)
+            return Outcome(issued, _spoken(proven.provider), returned.pending.return_to, returned.secrets.hosted)
         raise Busy
 
     async def _returned(self, key: str, reply: Reply, binding: str) -> Returned:

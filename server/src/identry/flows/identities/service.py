@@ -12,6 +12,8 @@ from identry.core.db import Database
 from identry.core.mail import Outbox
 from identry.core.origin import Origin
 from identry.federation.departure import Departure, Errand
+from identry.flows.identities import queries
+from identry.flows.identities.queries import OwnProvider
 from identry.records import identities, users
 from identry.records.audit import Audit
 from identry.records.identities import Identity
@@ -76,14 +78,20 @@ class OwnIdentities:
         """The caller's identities, the oldest first."""
         return await identities.of_user(self._db, user_id)
 
-    async def link(self, actor: Actor, key: str, return_to: str, origin: Origin) -> Departure:
+    async def providers(self, user_id: UUID) -> list[OwnProvider]:
+        """The tenants of the caller that have a provider of their own, by name."""
+        return await queries.providers_of(self._db, user_id)
+
+    async def link(self, actor: Actor, key: str, return_to: str, origin: Origin, *, hosted: bool = False) -> Departure:
         """Send the browser to the provider of this key; the identity that is proven there becomes the caller's.
+
+        `return_to` is where it goes on: a path of the app, or of this server's own pages when `hosted`.
 
         Raises:
             ProviderUnknown, ProviderSilent: there is no such provider, or it cannot be told where it is.
             RateLimited, ServiceUnavailable: too many; limiter or database cannot answer.
         """
-        errand = Errand(return_to=return_to, user_id=actor.user.id, session_id=actor.session_id)
+        errand = Errand(return_to=return_to, user_id=actor.user.id, session_id=actor.session_id, hosted=hosted)
         return await self._start(key, errand, origin)
 
     async def remove(self, actor: Actor, identity_id: UUID, origin: Origin) -> None:

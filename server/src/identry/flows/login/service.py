@@ -41,6 +41,8 @@ class Login:
     Args:
         password_login: False under `AUTH_POLICY=restricted`.
         tries: how often a client address may try.
+        failures: how many wrong passwords a pair of client address and account may send.
+        locked: what is told when they are used up.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Login:
         *,
         password_login: bool,
         tries: Limit = LOGIN,
+        failures: Limit = ACCOUNT_FAILURES,
+        locked: type[APIError] = RateLimited,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -63,6 +67,8 @@ class Login:
         self._signin = signin
         self._password_login = password_login
         self._tries = tries
+        self._failures = failures
+        self._locked = locked
 
     async def __call__(self, email: str, password: str, account_type: str, origin: Origin) -> SignedIn:
         """A session for the right password.
@@ -75,6 +81,15 @@ class Login:
             Forbidden: a gate is closed or a second factor is required (see `signin`).
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
+        user = await self.prove(email, password, account_type, origin)
+        return await self._signin.complete(user, ("pwd",), origin)
+
+    async def prove(self, email: str, password: str, account_type: str, origin: Origin) -> User:
+        """Whose password it is; for those who open a session of another kind after it.
+
+        Raises:
+            as the call, but for what `signin` raises.
+        """
         await self._admit(email, account_type, origin)
         try:
             user = await users.find_by_email(self._db, email)
@@ -82,15 +97,15 @@ class Login:
         except APIError:
             # Nobody learned whether the password was right, so nothing failed.
             annotate(sign_in="unavailable")
-            await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, email)
+            await self._limiter.refund(self._failures, origin.ip, email)
             raise
         if user is None or not verdict.ok:
             await self._audit_failure(user, origin)
             raise WrongCredentials
-        await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, email)
+        await self._limiter.refund(self._failures, origin.ip, email)
         if verdict.needs_rehash:
             await self._rehash(user, password)
-        return await self._signin.complete(user, ("pwd",), origin)
+        return user
 
     async def _admit(self, email: str, account_type: str, origin: Origin) -> None:
         """Limits and policy, before anything is looked up; a failure is counted until the password proves right."""
@@ -99,7 +114,10 @@ class Login:
             raise VendorLogin
         if not self._password_login:
             raise PasswordLoginDisabled
-        await self._spend(ACCOUNT_FAILURES, ACCOUNT_REFUSALS, origin, email)
+        try:
+            await self._spend(self._failures, ACCOUNT_REFUSALS, origin, email)
+        except RateLimited as used_up:
+            raise self._locked(headers=used_up.headers) from None
 
     async def _spend(self, limit: Limit, refusals: Limit, origin: Origin, *key: str) -> None:
         """Spend a limit; of its refusals one in each window and for each key is audited: a flood writes no flood."""

@@ -62,6 +62,7 @@ class Metrics:
         self._waiting: OutboxStats | None = None
         self._lag = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._board: Board | None = None
 
     def snapshot(self) -> Snapshot:
         """Every family as it is now; the outbox as it was when last asked."""
@@ -78,13 +79,17 @@ class Metrics:
         ]
 
     async def text(self) -> bytes:
-        """The figures of this process alone, fresh, as Prometheus reads them."""
+        """The figures as Prometheus reads them: of every worker where they share a folder, else of this process."""
         await self._ask_mail()
-        return render(self.snapshot())
+        if self._board is None:
+            return render(self.snapshot())
+        self._put(self._board)
+        return render(await asyncio.to_thread(self._board.all, tidy=False))
 
     def start(self, folder: Path) -> None:
         """Leave a snapshot in `folder` every two seconds until `stop`."""
-        self._task = asyncio.create_task(self._publish(Board(folder)), name="metrics")
+        self._board = Board(folder)
+        self._task = asyncio.create_task(self._publish(self._board), name="metrics")
 
     async def stop(self) -> None:
         """Publish no more."""

@@ -6,6 +6,7 @@ A wrong code counts for the account as at a sign-in, so whoever holds a stolen s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +55,19 @@ class PasswordMissing(BadRequest):
         super().__init__(details=self.example_details)
 
 
+class CodeMissing(BadRequest):
+    """400: no code was sent, and the session proved none a moment ago."""
+
+    code = "validation_error"
+    message = "code: is required"
+    example_details = {  # noqa: RUF012 - never written to
+        "fields": [{"field": "code", "rule": "required", "message": "is required"}]
+    }
+
+    def __init__(self) -> None:
+        super().__init__(details=self.example_details)
+
+
 class WrongPassword(Unauthorized):
     """401: not the account's password."""
 
@@ -61,11 +75,21 @@ class WrongPassword(Unauthorized):
     message = "the password is wrong"
 
 
+_JUST_PROVEN = timedelta(minutes=10)
+
+
+async def _nothing_to_use(_: Executor) -> bool:
+    """What a session proved before is used up already."""
+    return True
+
+
 class MfaChange:
     """Looks after the second factor of one user.
 
     Args:
         required: `MFA_REQUIRED`.
+        asks_password: whether removing the factor takes the password besides a code, where there is one.
+        wrong: what a wrong code is told, in the words of the surface.
     """
 
     def __init__(
@@ -81,6 +105,8 @@ class MfaChange:
         marks: RevocationMarks,
         *,
         required: bool,
+        asks_password: bool = True,
+        wrong: type[APIError] = WrongCode,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -92,6 +118,8 @@ class MfaChange:
         self._outbox = outbox
         self._marks = marks
         self._required = required
+        self._asks_password = asks_password
+        self._wrong = wrong
 
     async def glance(self, user_id: UUID) -> tuple[Glance, bool]:
         """The factor, and whether deployment or tenant demand one."""
@@ -137,23 +165,27 @@ class MfaChange:
         if demanded and not await passkeys.has_any(db, user.id):
             raise RequiredByPolicy
 
-    async def renew_codes(self, user: User, session_id: UUID, code: str, origin: Origin) -> list[str]:
+    async def renew_codes(self, user: User, session_id: UUID, code: str | None, origin: Origin) -> list[str]:
         """Ten new recovery codes, shown once; all earlier ones are void.
+
+        Without a code only where the session proved one a moment ago, as it does when the factor is turned on.
 
         Raises:
             RateLimited: the client address or the account used up its tries.
             NotEnabled: there is no factor that they could stand in for.
+            CodeMissing: none was sent, and none was proven a moment ago.
             WrongCode, CredentialsChanged, ServiceUnavailable: as `disable`.
         """
         await self._limiter.spend(MFA_MANAGE, origin.ip)
         factor = await self._enabled(user)
         await self._limiter.spend(MFA_CHANGE, str(user.id))
-        proof = await self._prove(user, session_id, factor, code, origin)
+        proof = await self._proof_of(user, session_id, factor, code, origin)
         codes, hashes = await self._second.new_codes(user)
 
         async def renewed(tx: Executor) -> None:
             await factors.replace_codes(tx, user.id, hashes, self._clock)
-            await factors.refund_failure(tx, user.id)
+            if code is not None:
+                await factors.refund_failure(tx, user.id)
             context = {"full_name": user.full_name}
             await self._outbox.enqueue(tx, template="mfa_recovery_codes_renewed", to=user.email, context=context)
             await self._record(tx, "auth.mfa.recovery_codes_renewed", user, session_id, origin)
@@ -186,7 +218,7 @@ class MfaChange:
 
     async def _prove_password(self, user: User, session_id: UUID, password: str | None, origin: Origin) -> None:
         """Where the account has one. Counted with those of `password/change`: a session guesses ten, whichever way."""
-        if user.password_hash is None:
+        if user.password_hash is None or not self._asks_password:
             return
         if password is None:
             raise PasswordMissing
@@ -201,11 +233,21 @@ class MfaChange:
             raise WrongPassword
         await self._limiter.refund(PASSWORD_CHANGE, str(user.id))
 
+    async def _proof_of(
+        self, user: User, session_id: UUID, factor: TotpFactor, code: str | None, origin: Origin
+    ) -> Proof:
+        if code is not None:
+            return await self._prove(user, session_id, factor, code, origin)
+        proven_at = await sessions.factor_proven_at(self._db, session_id)
+        if proven_at is None or self._clock.now() - proven_at > _JUST_PROVEN:
+            raise CodeMissing
+        return Proof("session", _nothing_to_use)
+
     async def _prove(self, user: User, session_id: UUID, factor: TotpFactor, code: str, origin: Origin) -> Proof:
         proof = await self._second.require(user, factor, code)
         if proof is None:
             await self._refuse(user, session_id, "wrong code", origin)
-            raise WrongCode
+            raise self._wrong
         return proof
 
     async def _with(
@@ -226,7 +268,7 @@ class MfaChange:
             done = await write(tx) if used else None
         if not used:
             await self._refuse(user, session_id, "code used before", origin)
-            raise WrongCode
+            raise self._wrong
         return done
 
     async def _refuse(self, user: User, session_id: UUID, reason: str, origin: Origin) -> None:

@@ -32,7 +32,7 @@ from identry.second_factor import (
     waiting,
 )
 from identry.signin import CredentialsChanged, SignedIn, SignIn
-from identry_kit.apierror import Conflict
+from identry_kit.apierror import APIError, Conflict
 
 
 class AlreadyEnabled(Conflict):
@@ -83,6 +83,8 @@ class MfaSetup:
 
     Args:
         issuer: the name of this service in the app (`MFA_ISSUER`).
+        ticket: which tickets open the set-up: those of one surface.
+        wrong: what a wrong code is told, in the words of the surface.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class MfaSetup:
         signin: SignIn,
         *,
         issuer: str,
+        ticket: Purpose = Purpose.MFA_SETUP,
+        wrong: type[APIError] = WrongCode,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -109,6 +113,8 @@ class MfaSetup:
         self._marks = marks
         self._signin = signin
         self._issuer = issuer
+        self._ticket = ticket
+        self._wrong = wrong
 
     async def begin(self, who: Session | str, origin: Origin) -> Shown:
         """A new secret, in place of one that waits.
@@ -157,7 +163,7 @@ class MfaSetup:
         step = self._second.step_of(factor, code)
         if step is None:
             await self._refuse(user, "wrong code at set-up", origin)
-            raise WrongCode
+            raise self._wrong
         codes, hashes = await self._second.new_codes(user)
         async with self._db.transaction() as tx:
             changed = await self._turn_on(tx, enroller, factor, step, hashes, origin)
@@ -171,7 +177,7 @@ class MfaSetup:
     async def _enroller(self, who: Session | str, origin: Origin) -> Enroller:
         if isinstance(who, Session):
             return who
-        found = await waiting(self._db, Purpose.MFA_SETUP, who, self._clock.now())
+        found = await waiting(self._db, self._ticket, who, self._clock.now())
         if found is None:
             await self._refuse(None, "invalid ticket", origin)
             raise StaleTicket
@@ -183,7 +189,7 @@ class MfaSetup:
         if isinstance(enroller, Session):
             return
         now = self._clock.now()
-        if await one_time_tokens.spend_attempt(self._db, Purpose.MFA_SETUP, enroller.ticket_hash, now) is None:
+        if await one_time_tokens.spend_attempt(self._db, self._ticket, enroller.ticket_hash, now) is None:
             await self._refuse(enroller.user, "too many tries for this ticket", origin)
             raise StaleTicket
 
@@ -214,7 +220,7 @@ class MfaSetup:
         await factors.replace_codes(tx, user.id, hashes, self._clock)
         session_id = enroller.id if isinstance(enroller, Session) else None
         if isinstance(enroller, Waiting):
-            used = await one_time_tokens.consume(tx, Purpose.MFA_SETUP, enroller.ticket_hash, now)
+            used = await one_time_tokens.consume(tx, self._ticket, enroller.ticket_hash, now)
             if used is None or await passkeys.has_any(tx, user.id):  # it was for an account without any factor
                 raise StaleTicket
         else:

@@ -115,23 +115,25 @@ class PasskeyRequestView(msgspec.Struct, frozen=True):
     public_key: PasskeyRequestOptions
 
 
+def request_view(challenge: str, allowed: list[Passkey], party: RelyingParty) -> PasskeyRequestView:
+    """What a browser is asked: to answer a challenge with one of these passkeys; none named: with any it has."""
+    refs = [PasskeyRef.of(passkey) for passkey in allowed]
+    return PasskeyRequestView(PasskeyRequestOptions(challenge, int(TTL.total_seconds() * 1000), party.id, refs))
+
+
 def operations(login: PasskeyLogin, replies: Replies, party: RelyingParty, browser: Cookie) -> list[Operation]:
     """The room's rows of the operation table; `browser` is the cookie by which a browser is known again."""
-
-    def wanted(challenge: str, allowed: list[Passkey]) -> PasskeyRequestView:
-        refs = [PasskeyRef.of(passkey) for passkey in allowed]
-        return PasskeyRequestView(PasskeyRequestOptions(challenge, int(TTL.total_seconds() * 1000), party.id, refs))
 
     async def options(call: Call) -> Answer:
         # Kept when there is one: the challenges of other tabs stay good.
         secret = browser.read(call) or new_token()
-        return Answer(wanted(await login.ask(secret, call.origin), []), cookies=(browser.holding(secret),))
+        return Answer(request_view(await login.ask(secret, call.origin), [], party), cookies=(browser.holding(secret),))
 
     async def sign_in(call: Call) -> Answer:
         return await replies.of(login(browser.read(call), call.body.credential.read(), call.origin))
 
     async def second_options(call: Call) -> PasskeyRequestView:
-        return wanted(*await login.ask_second(call.body.session_token, call.origin))
+        return request_view(*await login.ask_second(call.body.session_token, call.origin), party)
 
     async def second(call: Call) -> Answer:
         body: PasskeySecondBody = call.body

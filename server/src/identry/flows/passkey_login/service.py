@@ -68,6 +68,7 @@ class PasskeyLogin:
 
     Args:
         local_login: False under `AUTH_POLICY=restricted`: then only as the second step.
+        ticket: which tickets the second step takes: those of one surface.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class PasskeyLogin:
         signin: SignIn,
         *,
         local_login: bool,
+        ticket: Purpose = Purpose.BROWSER_MFA_TICKET,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -88,6 +90,7 @@ class PasskeyLogin:
         self._party = party
         self._signin = signin
         self._local_login = local_login
+        self._ticket = ticket
 
     async def ask(self, browser: str, origin: Origin) -> str:
         """A challenge for whoever has a passkey in this browser, known by the secret `browser`.
@@ -141,7 +144,7 @@ class PasskeyLogin:
         """
         await self._limiter.spend(PASSKEY_OPTIONS, origin.ip)
         hashed = token_hash(raw_ticket)
-        ticket = await one_time_tokens.peek(self._db, Purpose.BROWSER_MFA_TICKET, hashed, self._clock.now())
+        ticket = await one_time_tokens.peek(self._db, self._ticket, hashed, self._clock.now())
         waiting = await self._waiting(ticket, hashed)
         if waiting is None:
             raise StaleTicket
@@ -161,7 +164,7 @@ class PasskeyLogin:
         """
         await self._limiter.spend(PASSKEY_SIGN_IN, origin.ip)
         hashed, now = token_hash(raw_ticket), self._clock.now()
-        spent = await one_time_tokens.spend_attempt(self._db, Purpose.BROWSER_MFA_TICKET, hashed, now)
+        spent = await one_time_tokens.spend_attempt(self._db, self._ticket, hashed, now)
         waiting = await self._waiting(spent, hashed)
         if waiting is None:
             await self._refuse("auth.mfa.failed", None, None, PasskeyError("invalid ticket"), origin)
@@ -218,7 +221,7 @@ class PasskeyLogin:
         """Use the ticket up. Raises PasskeyError when somebody else did."""
         async with self._db.transaction() as tx:
             now = self._clock.now()
-            used = await one_time_tokens.consume(tx, Purpose.BROWSER_MFA_TICKET, waiting.ticket_hash, now)
+            used = await one_time_tokens.consume(tx, self._ticket, waiting.ticket_hash, now)
             if used is not None:
                 await self._audit.record(
                     tx,

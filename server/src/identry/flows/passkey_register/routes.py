@@ -133,17 +133,12 @@ def operations(register: RegisterPasskey, replies: Replies, party: RelyingParty,
         return await register.signing_in(call.body.session_token, call.origin)
 
     async def options(call: Call) -> PasskeyCreationView:
-        return PasskeyCreationView(_options(await register.ask(await registrant(call)), party, name))
+        return PasskeyCreationView(creation_options(await register.ask(await registrant(call)), party, name))
 
     async def add(call: Call) -> Answer:
         body: PasskeyRegisterBody = call.body
-        who, given = await registrant(call), body.credential
-        answer = Attestation(
-            bytes_of("credential.id", given.id),
-            bytes_of("credential.response.clientDataJSON", given.response.client_data),
-            bytes_of("credential.response.attestationObject", given.response.attestation),
-            tuple(dict.fromkeys(given.response.transports)),
-        )
+        who = await registrant(call)
+        answer = given_by(body.credential)
         if who.ticket is not None:
             return await replies.of(register.add_and_sign_in(who, answer, body.name, call.origin), status=201)
         return Answer(PasskeyView.of(await register.add(who, answer, body.name, call.origin)))
@@ -210,7 +205,22 @@ def operations(register: RegisterPasskey, replies: Replies, party: RelyingParty,
     ]
 
 
-def _options(asking: Asking, party: RelyingParty, name: str) -> PasskeyCreationOptions:
+def given_by(credential: NewPasskeyCredential) -> Attestation:
+    """The answer of an authenticator.
+
+    Raises:
+        InvalidRequest: something in it is no base64url.
+    """
+    return Attestation(
+        bytes_of("credential.id", credential.id),
+        bytes_of("credential.response.clientDataJSON", credential.response.client_data),
+        bytes_of("credential.response.attestationObject", credential.response.attestation),
+        tuple(dict.fromkeys(credential.response.transports)),
+    )
+
+
+def creation_options(asking: Asking, party: RelyingParty, name: str) -> PasskeyCreationOptions:
+    """What the browser is asked for, by a deployment that calls itself `name`."""
     return PasskeyCreationOptions(
         PasskeyRelyingParty(party.id, name),
         PasskeyUser(encoded(asking.handle), asking.user.email, asking.user.full_name or asking.user.email),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from identry import ways_in
 from identry.core.clock import Clock
 from identry.core.db import Database
 from identry.core.kv import RevocationMarks
@@ -12,11 +13,11 @@ from identry.core.mail import Outbox
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
-from identry.records import one_time_tokens, sessions, tenants, users
+from identry.records import one_time_tokens, sessions, tenants, user_profiles, users
 from identry.records.audit import Audit
 from identry.records.users import User
 from identry.signin import PasswordLoginDisabled
-from identry_kit.apierror import APIError, Unauthorized
+from identry_kit.apierror import APIError, Conflict, Unauthorized
 
 
 class WrongPassword(Unauthorized):
@@ -26,8 +27,15 @@ class WrongPassword(Unauthorized):
     message = "the current password is wrong"
 
 
+class PasswordExists(Conflict):
+    """409: the account has a password; it is changed on proof of that one."""
+
+    code = "password_exists"
+    message = "the account has a password already"
+
+
 class PasswordChange:
-    """Replaces a password by another.
+    """Replaces a password by another, or sets the first one.
 
     Args:
         password_login: False under `AUTH_POLICY=restricted`.
@@ -57,9 +65,11 @@ class PasswordChange:
         self._password_login = password_login
 
     async def __call__(
-        self, user: User, session_id: UUID, tenant_id: UUID, current: str, wanted: str, origin: Origin
+        self, user: User, session_id: UUID, tenant_id: UUID | None, current: str, wanted: str, origin: Origin
     ) -> None:
         """Set the password; every session but `session_id` and every one-time token of the user ends.
+
+        `tenant_id` is that of the session; one that is of no tenant obeys every open one of the user's.
 
         Raises:
             PasswordLoginDisabled: deployment or tenant want single sign-on.
@@ -68,15 +78,42 @@ class PasswordChange:
             UnacceptablePassword: the policy refuses `wanted`.
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
-        tenant = await tenants.find(self._db, tenant_id)
-        if not self._password_login or tenant is None or tenant.auth_policy == "restricted":
-            raise PasswordLoginDisabled
+        await self._require_offered(user, tenant_id)
         await self._prove(user, session_id, current, origin)
         password_hash = await self._new_passwords.hash(wanted, email=user.email, field="new_password")
         ended = await self._replace(user, session_id, password_hash, origin)
         if ended is None:
             raise WrongPassword
         await self._marks.mark(*ended)
+
+    async def offered(self, user: User, tenant_id: UUID | None = None) -> bool:
+        """Whether a password could sign this user in: neither deployment nor tenant want single sign-on only."""
+        if tenant_id is None:
+            return (await ways_in.of(self._db, user, local_login=self._password_login)).local
+        tenant = await tenants.find(self._db, tenant_id)
+        return self._password_login and tenant is not None and tenant.auth_policy != "restricted"
+
+    async def set_first(self, user: User, session_id: UUID, wanted: str, origin: Origin) -> None:
+        """A password for an account that has none; what ends is what a change ends. The sign-in was a recent one.
+
+        Raises:
+            PasswordExists: there is one, or somebody set one meanwhile.
+            PasswordLoginDisabled, UnacceptablePassword, ServiceUnavailable: as at a change.
+        """
+        await self._require_offered(user, None)
+        if user.password_hash is not None:
+            raise PasswordExists
+        await self._limiter.spend(PASSWORD_CHANGE, str(user.id))
+        password_hash = await self._new_passwords.hash(wanted, email=user.email, field="new_password")
+        ended = await self._replace(user, session_id, password_hash, origin)
+        if ended is None:
+            raise PasswordExists
+        await self._limiter.refund(PASSWORD_CHANGE, str(user.id))
+        await self._marks.mark(*ended)
+
+    async def _require_offered(self, user: User, tenant_id: UUID | None) -> None:
+        if not await self.offered(user, tenant_id):
+            raise PasswordLoginDisabled
 
     async def _prove(self, user: User, session_id: UUID, current: str, origin: Origin) -> None:
         """Counted before it is looked at, and given back when it was right: guesses in parallel count too."""
@@ -108,6 +145,8 @@ class PasswordChange:
             if held is None or held.token_version != user.token_version or not held.is_active:
                 return None
             changed = await users.update(tx, user.id, {"password_hash": password_hash}, now=now, bump=True)
+            await user_profiles.password_chosen(tx, user.id)
+            await user_profiles.password_chosen(tx, user.id)
             await one_time_tokens.void(tx, user.id, now)
             ended = await sessions.revoke_all(tx, user.id, "password change", now, keep=session_id)
             await sessions.carry(tx, session_id, changed.token_version)

@@ -15,17 +15,25 @@ from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
 from identry.core.kv import RevocationMarks
-from identry.core.limits import ACCOUNT_FAILURES, RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL, Limiter
+from identry.core.limits import (
+    ACCOUNT_FAILURES,
+    APP_ACCOUNT_FAILURES,
+    RESET_CONFIRM,
+    RESET_REQUEST,
+    RESET_REQUEST_EMAIL,
+    Limit,
+    Limiter,
+)
 from identry.core.mail import Outbox
 from identry.core.mail.outbox import instant
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
-from identry.records import identities, one_time_tokens, seats, sessions, users
+from identry.records import identities, one_time_tokens, seats, sessions, user_profiles, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.seats import Place
-from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.records.users import ApprovalStatus, User
 from identry.signin import PasswordLoginDisabled
 from identry_kit.apierror import BadRequest, NotImplementedYet
 
@@ -61,6 +69,7 @@ class PasswordReset:
     Args:
         ttl: how long a link works (60 minutes).
         password_login: False under `AUTH_POLICY=restricted`: no password, nothing to reset.
+        requests, confirms: how often a client address may ask for a link, and try one.
     """
 
     def __init__(
@@ -75,6 +84,8 @@ class PasswordReset:
         ttl: timedelta,
         *,
         password_login: bool = True,
+        requests: Limit = RESET_REQUEST,
+        confirms: Limit = RESET_CONFIRM,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -85,6 +96,8 @@ class PasswordReset:
         self._marks = marks
         self._ttl = ttl
         self._password_login = password_login
+        self._requests = requests
+        self._confirms = confirms
 
     async def request(self, email: str, account_type: str, origin: Origin) -> str:
         """Mail a link to the address if it has an account that may use one; older links are void from now on.
@@ -97,14 +110,14 @@ class PasswordReset:
             VendorReset: `account_type` is `vendor`.
             ServiceUnavailable: limiter or database cannot answer.
         """
-        await self._limiter.spend(RESET_REQUEST, origin.ip)
+        await self._limiter.spend(self._requests, origin.ip)
         if not self._password_login:
             raise PasswordLoginDisabled
         if account_type == "vendor":
             raise VendorReset
         await self._limiter.spend(RESET_REQUEST_EMAIL, email)
         user = await users.find_by_email(self._db, email)
-        someone = user or self._nobody(email)
+        someone = user or users.nobody(uuid7(self._clock), email, self._clock.now())
         places = await seats.of_user(self._db, someone.id)
         raw_token = new_token()
         reason = _reason(user, places)
@@ -143,29 +156,6 @@ class PasswordReset:
             context={"full_name": user.full_name, "token": raw_token, "expires_at": instant(expires_at)},
         )
 
-    def _nobody(self, email: str) -> User:
-        """A user that is not in the table: the statements run with it write nothing that stays."""
-        now = self._clock.now()
-        return User(
-            id=uuid7(self._clock),
-            email=email,
-            password_hash=None,
-            full_name="Nobody",
-            global_role=GlobalRole.NONE,
-            is_active=False,
-            approval_status=ApprovalStatus.PENDING,
-            auth_provider=AuthProvider.PASSWORD,
-            phone_number=None,
-            profile_picture_url=None,
-            email_verified=False,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
-        )
-
     async def confirm(self, raw_token: str, new_password: str, origin: Origin, *, field: str = "newPassword") -> None:
         """Set the password of the token's user; every session and every other one-time token of the user ends.
 
@@ -178,7 +168,7 @@ class PasswordReset:
             UnacceptablePassword: the policy refuses the password; the token stays open.
             TooManyRequests, ServiceUnavailable: limit used up; hashing queue, limiter or database cannot answer.
         """
-        await self._limiter.spend(RESET_CONFIRM, origin.ip)
+        await self._limiter.spend(self._confirms, origin.ip)
         if not self._password_login:
             raise PasswordLoginDisabled
         user = await self._holder(token_hash(raw_token))
@@ -196,7 +186,8 @@ class PasswordReset:
         if ended is None:
             raise InvalidResetToken
         await self._marks.mark(*ended)
-        await self._limiter.forget(ACCOUNT_FAILURES, origin.ip, user.email)
+        for failures in (ACCOUNT_FAILURES, APP_ACCOUNT_FAILURES):
+            await self._limiter.forget(failures, origin.ip, user.email)
 
     async def _holder(self, hashed: bytes) -> User | None:
         """The user of an open token, as long as the address it was sent to is still theirs."""
@@ -221,6 +212,7 @@ class PasswordReset:
     async def _replace(self, tx: Executor, user: User, password_hash: str, now: datetime, origin: Origin) -> list[UUID]:
         changes = {"password_hash": password_hash, "email_verified": True}
         await users.update(tx, user.id, changes, now=now, bump=True)
+        await user_profiles.password_chosen(tx, user.id)
         await one_time_tokens.void(tx, user.id, now)
         if not user.email_verified:
             # The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it.

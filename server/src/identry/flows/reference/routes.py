@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -27,11 +29,16 @@ def operations(described: Iterable[Operation], *, version: str) -> list[Operatio
         described: every other row of the table.
         version: of the API.
     """
-    content = msgspec.json.encode(document(described, version=version))
+    table = tuple(described)
     page, policy, files = _page()
 
+    @functools.cache
+    def content() -> bytes:
+        return msgspec.json.encode(document(table, version=version))
+
     async def openapi(call: Call) -> Answer:
-        return _cached(call, content, {})
+        # Made when somebody first asks, which few servers ever see, and beside the loop: it takes a third of a second.
+        return _cached(call, await asyncio.to_thread(content), {})
 
     async def docs(call: Call) -> Answer:
         return _cached(call, page, policy)

@@ -1,42 +1,21 @@
-"""Rotate, or hand the same successor to an honest retry, or end the family. Source: DESIGN §4.11, RFC 9700 §4.14.2."""
+"""The rotation of `identry.rotation`, and the platform's or a browser's tokens of it."""
 
 from __future__ import annotations
 
-import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-
-import structlog
+from uuid import UUID
 
 from identry.core.clock import Clock
 from identry.core.db import Database
 from identry.core.kv import RevocationMarks
 from identry.core.limits import REFRESH, Limiter
 from identry.core.origin import Origin
-from identry.flows.refresh import queries
-from identry.flows.refresh.rotations import Rotations
-from identry.records import sessions
 from identry.records.audit import Audit
-from identry.tokens import Grant, Mint, RefreshToken, RefreshTokens, Seat, TokenPair
-from identry_kit.apierror import Unauthorized
-from identry_kit.context import annotate
+from identry.rotation import PLATFORM, SEATED, InvalidRefreshToken, Rotation, SessionRevoked
+from identry.tokens import Grant, Mint, RefreshTokens, Seat, TokenPair
 
-log = structlog.get_logger("identry.refresh")
-
-_CLOCK_SKEW = timedelta(seconds=60)
-
-
-class InvalidRefreshToken(Unauthorized):
-    """401: not a refresh token of ours."""
-
-    message = "invalid refresh token"
-
-
-class SessionRevoked(Unauthorized):
-    """401: the token was ours, but its session is over (or has just been ended because the token was replayed)."""
-
-    code = "session_revoked"
-    message = "the session has ended; sign in again"
+__all__ = ["InvalidRefreshToken", "Refresh", "SessionRevoked"]
 
 
 class Refresh:
@@ -62,17 +41,11 @@ class Refresh:
         *,
         mfa_required: bool,
     ) -> None:
-        self._db = db
-        self._clock = clock
-        self._audit = audit
         self._limiter = limiter
         self._mint = mint
-        self._refresh_tokens = refresh_tokens
-        self._marks = marks
-        self._grace = grace
         self._plan = plan
-        self._mfa_required = mfa_required
-        self._rotations = Rotations(db, seated=plan is not None, mfa_required=mfa_required)
+        reading = PLATFORM if plan is None else SEATED
+        self._rotation = Rotation(db, clock, audit, refresh_tokens, marks, grace, reading, mfa_required=mfa_required)
 
     async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
         """The next pair of tokens.
@@ -83,87 +56,13 @@ class Refresh:
             TooManyRequests, ServiceUnavailable: limit used up; database down.
         """
         await self._limiter.spend(REFRESH, origin.ip)
-        presented = self._refresh_tokens.parse(raw_token)
-        if presented is None:
-            annotate(refresh="refused")
-            raise InvalidRefreshToken
-        successor = self._refresh_tokens.new(presented.session_id, presented.generation + 1)
-        row = await self._rotations.rotate(
-            queries.Asked(
-                presented.session_id,
-                presented.hash,
-                successor.hash,
-                self._refresh_tokens.seal_successor(presented, successor),
-                self._audit.row("auth.refresh.rotated", origin, actor="user", session_id=presented.session_id),
-            )
-        )
-        if row is None:
-            annotate(refresh="refused")  # unless one of the cases below says otherwise
-            return await self._repeated(presented, origin)
-        annotate(refresh="rotated")
-        return self._mint.pair(self._grant(presented, row), successor.raw)
+        refreshed = await self._rotation(raw_token, origin)
+        return self._mint.pair(self._grant(refreshed.token.session_id, refreshed.row), refreshed.token.raw)
 
-    async def _repeated(self, presented: RefreshToken, origin: Origin) -> TokenPair:
-        """The token is not the current one: an honest retry inside the window, or a replay."""
-        now = self._clock.now()
-        row = await queries.repeat(
-            self._db,
-            presented.session_id,
-            presented.hash,
-            now,
-            self._recent(now),
-            self._audit.row("auth.refresh.replayed", origin, actor="user", session_id=presented.session_id),
-            mfa_required=self._mfa_required,
-        )
-        if row is None or not row["live"]:
-            raise SessionRevoked
-        if row["in_grace"]:
-            successor = self._successor(presented, row["successor_sealed"])
-            annotate(refresh="replayed")
-            return self._mint.pair(self._grant(presented, row), successor.raw)
-        if presented.generation >= row["refresh_generation"]:
-            # A genuine link of another history of this session (a restored backup): refuse, but nothing was stolen.
-            raise InvalidRefreshToken
-        await self._end_family(presented, row, origin)
-        raise SessionRevoked
-
-    def _successor(self, presented: RefreshToken, sealed: bytes) -> RefreshToken:
-        """The successor that the presented token was given; a damaged one refuses this request and ends nothing."""
-        try:
-            return self._refresh_tokens.open_successor(presented, sealed)
-        except ValueError:
-            log.exception("refresh.successor_unreadable", session_id=str(presented.session_id))
-            raise SessionRevoked from None
-
-    def _recent(self, now: datetime) -> tuple[datetime, datetime]:
-        """When a rotation is recent: inside the window; in the future only as far as two clocks may differ."""
-        return (now - self._grace, now + _CLOCK_SKEW) if self._grace else (now, now)
-
-    async def _end_family(self, presented: RefreshToken, row: Any, origin: Origin) -> None:
-        async with self._db.transaction() as tx:
-            ended = await sessions.revoke(tx, presented.session_id, "refresh token reuse", self._clock.now())
-            if ended is not None:
-                annotate(refresh="reuse")
-                await self._audit.record(
-                    tx,
-                    "auth.refresh.reuse_detected",
-                    origin,
-                    actor="anonymous",
-                    target=row["user_id"],
-                    session_id=presented.session_id,
-                    success=False,
-                    details={
-                        "presentedGeneration": presented.generation,
-                        "currentGeneration": row["refresh_generation"],
-                        "tokenFingerprint": hashlib.sha256(presented.hash).hexdigest()[:12],
-                    },
-                )
-        await self._marks.mark(presented.session_id)
-
-    def _grant(self, token: RefreshToken, row: Any) -> Grant:
+    def _grant(self, session_id: UUID, row: Any) -> Grant:
         tenant_id = row["tenant_id"]
         return Grant(
-            session_id=token.session_id,
+            session_id=session_id,
             user_id=row["user_id"],
             global_role=row["global_role"],
             token_version=row["token_version"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -103,6 +103,32 @@ class SigningKeys:
                     if row.state(instant, None) is KeyState.PUBLISHED:
                         raise RotationPending(f"key {row.kid} already waits; it signs from {row.activate_at:%F %T} UTC")
             return await self._add_managed(tx, key, instant, instant if now else instant + self._schedule.lead)
+
+    async def rotate_by_age(self, age: timedelta) -> int:
+        """Make the successor of a key that has signed for `age`, once for all replicas; returns how many were made.
+
+        A key that already waits is waited for. The successor is of the same algorithm, so verifiers need not change.
+        """
+        if self._aged(await table.list_all(self._db), age) is None:
+            return 0
+        spare = await asyncio.to_thread(jose.generate)
+        async with self._db.transaction() as tx:
+            await table.lock(tx)
+            aged = self._aged(await table.list_all(tx), age)
+            if aged is None:  # another replica was faster
+                return 0
+            now = self._clock.now()
+            await self._add_managed(tx, _as(aged.algorithm, spare), now, now + self._schedule.lead)
+        return 1
+
+    def _aged(self, rows: list[SigningKey], age: timedelta) -> SigningKey | None:
+        """The key that signs, if it is due for a successor and none waits."""
+        now = self._clock.now()
+        newest = table.choose_active(rows, {row.kid for row in rows}, now)
+        if newest is None or now - newest.activate_at < age:
+            return None
+        waits = any(row.state(now, None) is KeyState.PUBLISHED for row in rows)
+        return None if waits else newest
 
     async def retire(self, kid: str, *, now: bool = False) -> SigningKey | None:
         """Let a superseded key leave the JWKS once its last token has expired; with `now` withdraw any key for good.

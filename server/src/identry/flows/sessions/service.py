@@ -13,6 +13,8 @@ from identry.records.audit import Audit
 from identry.records.sessions import Shown
 from identry_kit.apierror import NotFound
 
+_REASON = "ended by its owner"
+
 
 class UnknownSession(NotFound):
     """404: the caller has no live session with this id."""
@@ -33,14 +35,18 @@ class OwnSessions:
         """The user's live sessions, the newest first."""
         return await sessions.live_of(self._db, user_id, self._clock.now())
 
+    async def devices(self, user_id: UUID) -> list[Shown]:
+        """The live sessions of the user's own devices, the newest first; what applications hold is not among them."""
+        return [shown for shown in await self.live(user_id) if shown.client_id is None]
+
     async def end(self, session_id: UUID, user_id: UUID, acting: UUID, origin: Origin) -> None:
-        """End one of the user's sessions; `acting` is the session that asks.
+        """End one of the user's sessions and the grants that it gave; `acting` is the session that asks.
 
         Raises:
             UnknownSession: ended before, unknown, or somebody else's; the answer is the same.
         """
         async with self._db.transaction() as tx:
-            ended = await sessions.revoke_own(tx, session_id, user_id, "ended by its owner", self._clock.now())
+            ended = await sessions.revoke_own(tx, session_id, user_id, _REASON, self._clock.now())
             if ended:
                 await self._audit.record(
                     tx,
@@ -54,3 +60,20 @@ class OwnSessions:
         if not ended:
             raise UnknownSession
         await self._marks.mark(session_id)
+
+    async def end_others(self, user_id: UUID, acting: UUID, origin: Origin) -> int:
+        """End every session of the user but the one that asks and the grants that it gave; how many ended."""
+        async with self._db.transaction() as tx:
+            ended = await sessions.revoke_others(tx, user_id, acting, _REASON, self._clock.now())
+            if ended:
+                await self._audit.record(
+                    tx,
+                    "auth.sessions.others_ended",
+                    origin,
+                    actor=user_id,
+                    target=user_id,
+                    session_id=acting,
+                    details={"revokedSessions": len(ended)},
+                )
+        await self._marks.mark(*ended)
+        return len(ended)

@@ -1,7 +1,7 @@
 """Read and change a tenant's policy; it may be stricter than the deployment's, never looser.
 
 Source: contracts/browser-api.md §5, §6.1, §7. What it demands is held against every sign-in and every refresh
-(signin.py, flows/refresh/queries.py); sessions that live are not ended, so nobody is thrown out by their own click.
+(signin.py, rotation/statements.py); sessions that live are not ended, so nobody is thrown out by their own click.
 """
 
 from __future__ import annotations

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from identry.core.db import Unavailable
 from identry.core.limits import Limit, RateLimited
-from identry.web import step_up
+from identry.oauth.errors import InsufficientScope
+from identry.oauth.errors import InvalidToken as ProviderTokenInvalid
+from identry.web import app_reach, step_up
 from identry.web.browser_guard import InvalidToken
 from identry.web.errors import InvalidRequest
 from identry.web.guards import InternalKeyRequired, SessionRevoked
@@ -16,7 +19,7 @@ from identry.web.openapi.samples import sample
 from identry.web.openapi.schemas import Schema, Schemas
 from identry.web.operations import Guard, Operation
 from identry.web.origin_check import OriginNotAllowed
-from identry.web.surfaces import api_envelope, browser_envelope, oauth_envelope, platform_envelope
+from identry.web.surfaces import api_envelope, browser_envelope, is_page, oauth_envelope, platform_envelope
 from identry_kit.apierror import (
     APIError,
     Forbidden,
@@ -76,7 +79,11 @@ API_ERROR: Schema = {
     "type": "object",
     "required": ["error"],
     "additionalProperties": False,
-    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+    "properties": {
+        "error": {"type": "string"},
+        "error_description": {"type": "string"},
+        "mode": {"type": "string", "enum": ["off", "shadow", "enforce"]},
+    },
 }
 
 _ENVELOPES: Mapping[str, tuple[str, Callable[[APIError], dict[str, Any]]]] = {
@@ -96,7 +103,9 @@ _HEADERS: dict[int, Schema] = {
 }
 
 
-_LOCATION: Schema = {"Location": {"description": "Where to go.", "schema": {"type": "string", "format": "uri"}}}
+_LOCATION: Schema = {
+    "Location": {"description": "Where to go.", "schema": {"type": "string", "format": "uri-reference"}}
+}
 
 
 def refusals(operation: Operation) -> list[Kind]:
@@ -110,11 +119,18 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield InvalidRequest
     if operation.body:
         yield from (PayloadTooLarge, UnsupportedMediaType)
-    if operation.guard in {Guard.TOKEN, Guard.BEARER, Guard.APP_USER, Guard.SERVICE}:
+    if operation.guard in {Guard.TOKEN, Guard.BEARER}:
         yield from (MissingToken, SessionRevoked)
+    if operation.guard in {Guard.APP_USER, Guard.SERVICE, Guard.APP_ANY}:
+        yield ProviderTokenInvalid
+    if operation.guard is Guard.SERVICE:
+        yield InsufficientScope
     if operation.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN, Guard.TICKET}:
         yield from (MissingToken, InvalidToken, SessionRevoked)
-    yield from step_up.implied(operation)
+    if operation.reach:
+        yield from app_reach.implied(operation)
+    else:
+        yield from step_up.implied(operation)
     if operation.guard is Guard.COOKIE:
         yield from (OriginNotAllowed, UnsupportedMediaType)
     if operation.guard is Guard.MACHINE:
@@ -151,27 +167,36 @@ def _error_response(operation: Operation, status: int, kinds: list[Kind]) -> Sch
         value = envelope(kind, operation)
         if any(example["value"] == value for example in examples.values()):
             continue
-        told = value["error"]
-        code, text = (told["code"], told["message"]) if isinstance(told, dict) else (told, told)
+        code, text = _told(kind, operation, value)
         codes.append(code)
         name = code if codes.count(code) == 1 else f"{code}_{codes.count(code)}"
         examples[name] = {"summary": text, "value": value}
     enum: Schema = {"error": {"properties": {"code": {"enum": list(dict.fromkeys(codes))}}}}
-    if operation.surface in {"oauth", "api"}:
-        enum = {"error": {"enum": list(dict.fromkeys(codes))}} if operation.surface == "oauth" else {}
+    described = ", ".join(f"`{code}`" for code in dict.fromkeys(codes))
+    if operation.surface == "oauth":
+        enum = {"error": {"enum": list(dict.fromkeys(codes))}}
+    elif operation.surface == "api":  # a sentence, which is no part of the contract
+        enum, described = {}, "; ".join(example["summary"] for example in examples.values())
     name = _ENVELOPES[operation.surface][0]
-    response: Schema = {
-        "description": f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
-        "content": {
-            "application/json": {
-                "schema": {"allOf": [{"$ref": f"#/components/schemas/{name}"}, {"properties": enum}]},
-                "examples": examples,
-            }
-        },
-    }
+    if is_page(operation.path):
+        content: Schema = {"text/html": {"schema": {"type": "string"}}}
+    else:
+        schema = {"allOf": [{"$ref": f"#/components/schemas/{name}"}, {"properties": enum}]}
+        content = {"application/json": {"schema": schema, "examples": examples}}
+    response: Schema = {"description": f"{HTTPStatus(status).phrase}: {described}", "content": content}
     if headers := _HEADERS.get(status):
         response["headers"] = headers
     return response
+
+
+def _told(kind: Kind, operation: Operation, value: Mapping[str, Any]) -> tuple[str, str]:
+    """The code of an error, by which its example goes, and its words."""
+    told = value["error"]
+    if isinstance(told, dict):
+        return told["code"], told["message"]
+    if operation.surface == "oauth":
+        return told, value.get("error_description", told)
+    return re.sub(r"\W", "_", getattr(kind, "api_error", "") or kind.code), told
 
 
 def success_responses(operation: Operation, schemas: Schemas) -> dict[str, Schema]:
@@ -184,7 +209,7 @@ def success_responses(operation: Operation, schemas: Schemas) -> dict[str, Schem
 def _success(operation: Operation, status: int, description: str, schemas: Schemas) -> Schema:
     if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return {"description": description}
-    if status == HTTPStatus.FOUND:
+    if status in {HTTPStatus.FOUND, HTTPStatus.SEE_OTHER}:
         return {"description": description, "headers": _LOCATION}
     if operation.reply is None:
         schema: Schema = {"type": "string"} if operation.media_type.startswith("text/") else {}

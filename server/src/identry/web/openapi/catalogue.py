@@ -9,10 +9,43 @@ from identry.web.openapi.answers import Kind, envelope, refusals
 from identry.web.openapi.document import template
 from identry.web.operations import Guard, Operation
 from identry.web.router import UnknownRoute
-from identry_kit.apierror import MethodNotAllowed
+from identry_kit.apierror import MethodNotAllowed, TooManyRequests
 
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
+    "access_denied": "Show that the person said no; a new request asks again.",
+    "authorization_pending": "Ask again after `interval` seconds.",
+    "elevation_required": "Ask for the password and send it to `POST /api/admin/elevate`, then re"
+    "peat the request with its token.",
+    "email already exists": "Offer sign-in and password reset instead.",
+    "expired_token": "Begin again: the code's time is over.",
+    "insufficient_scope": "Ask for a token with the scope that the challenge names.",
+    "interaction_required": "Send the person to `/oauth/authorize` without `prompt=none`.",
+    "invalid_client": "Check `client_id`, secret and how the client proves itself. Do not retry unchanged.",
+    "invalid_client_metadata": "Correct the field that the description names.",
+    "invalid_dpop_proof": "Make a new proof: for this method, this address, now; and for this token.",
+    "invalid_grant": "Drop the code or refresh token and send the person to sign in again.",
+    "invalid_redirect_uri": "Register an https address, without fragment and wildcards.",
+    "invalid_request": "A bug in the caller: the description says which parameter. Do not retry unchanged.",
+    "invalid_scope": "Ask only for what the client is allowed.",
+    "invalid_target": "Ask only for resources that the client may name.",
+    "login_required": "Send the person to `/oauth/authorize` without `prompt=none`.",
+    "consent_required": "Send the person to `/oauth/authorize` without `prompt=none`.",
+    "password_change_required": "Let the administrator choose a new password: `POST /api/admin/change-password`.",
+    "foreign_form": "A page that a person looks at: forms of our own pages are sent from there only.",
+    "invalid_request_uri": "Push the request again: each is good once, within a minute, for its own client.",
+    "request_gone": "A page that a person looks at: they start again at the application.",
+    "unknown_client": "A page that a person looks at. Check `client_id` and that the client is active.",
+    "unknown_redirect_uri": "A page that a person looks at. Register the address exactly as it is sent.",
+    "request_not_supported": "Send the parameters themselves, or push them to `/oauth/par`.",
+    "request_uri_not_supported": "Send the parameters themselves, or push them to `/oauth/par`.",
+    "server_error": "Report it with the `X-Request-ID` of the answer. Retry only what is safe to repeat.",
+    "slow_down": "Ask again, five seconds later than before from now on.",
+    "temporarily_unavailable": "Nothing was decided. Retry after `Retry-After` seconds, with back-off.",
+    "too_many_requests": "Wait for `Retry-After` seconds, then try once.",
+    "unauthorized_client": "Allow the client this grant: `identry apps update … --grant`.",
+    "unsupported_grant_type": "A bug in the caller: discovery lists the grants.",
+    "unsupported_response_type": "A bug in the caller: only `code` is served.",
     "account_inactive": "Tell the person to ask staff. Do not retry.",
     "already_member": "Show the person in the list of users; change the groups there.",
     "conflict": "Read the target again, show the message, let the person decide.",
@@ -90,6 +123,9 @@ and of the browser surface (`/api/v1/*`)
 {"error": {"code": "…", "message": "…", "details": {}}}
 ```
 
+Under `/oauth` it is that of RFC 6749, `{"error": "code", "error_description": "…"}`; under `/api/auth`, `/api/admin`,
+`/api/apps` and `/api/profile` the sentence itself, `{"error": "…"}`, but for the few codes below that name such a path.
+
 `code` is stable: branch on it. `message` is for people and may change; at 5xx it is generic, the cause is in the log
 under the answer's `X-Request-ID`. `details` is there only where this page says so. Whatever the code, the status keeps
 its meaning: 401 is a problem of authentication, 403 of authorization, 503 means that nothing could be decided. An
@@ -108,7 +144,8 @@ def errors_markdown(operations: Iterable[Operation]) -> str:
     raised: dict[Coded, list[Operation]] = {(kind.code, kind): [] for kind in (UnknownRoute, MethodNotAllowed)}
     for operation in listed:
         for kind in refusals(operation):
-            raised.setdefault((envelope(kind, operation)["error"]["code"], kind), []).append(operation)
+            if code := _code(kind, operation):
+                raised.setdefault((code, kind), []).append(operation)
     by_code: dict[tuple[int, str], list[Kind]] = {}
     for code, kind in sorted(raised, key=lambda coded: (coded[1].status, coded[0])):
         by_code.setdefault((kind.status, code), []).append(kind)
@@ -120,6 +157,14 @@ def errors_markdown(operations: Iterable[Operation]) -> str:
             parts.append(f"## {status} {HTTPStatus(status).phrase}\n")
         parts.append(_section(code, kinds, raised, _groups(listed)))
     return "\n".join(parts)
+
+
+def _code(kind: Kind, operation: Operation) -> str:
+    """What a client branches on; empty under `/api`, where most errors are a sentence."""
+    if operation.surface == "api" and kind.status != TooManyRequests.status:
+        return getattr(kind, "api_error", "")
+    told = envelope(kind, operation)["error"]
+    return str(told["code"] if isinstance(told, dict) else told)
 
 
 def _summary(by_code: Iterable[tuple[int, str]]) -> str:
@@ -134,6 +179,9 @@ def _groups(listed: list[Operation]) -> dict[str, list[Operation]]:
         "every operation with a bearer token": [o for o in listed if o.guard in {Guard.TOKEN, Guard.BEARER}],
         "every browser operation with a bearer token": [
             o for o in listed if o.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN}
+        ],
+        "every operation with a token of the provider": [
+            o for o in listed if o.guard in {Guard.APP_USER, Guard.SERVICE, Guard.APP_ANY} and o.surface == "oauth"
         ],
         "every operation with a body": [o for o in listed if o.body],
         "every operation with `X-Internal-API-Key`": [o for o in listed if o.guard is Guard.MACHINE],

@@ -38,6 +38,7 @@ TAGS: Mapping[str, str] = {
     "Tenant settings": "Under `/api/v1`: how the people of a tenant sign in.",
     "OAuth": "OAuth 2.0 and OpenID Connect: authorization, tokens, userinfo, introspection, revocation, logout.",
     "Applications": "Clients of the provider and the people who use them.",
+    "Administration": "On the admin port: the platform's administrators, its accounts, what happened.",
     "Accounts of applications": "Under `/api/auth` and `/api/profile`: sign-up, sign-in and profile in JSON.",
     "Operations": "For load balancers and monitors.",
 }
@@ -74,7 +75,9 @@ _SECURITY: Mapping[Guard, list[dict[str, list[str]]]] = {
     Guard.TICKET: [{"browser": []}, {}],
     Guard.APP_USER: [{"provider": []}],
     Guard.SERVICE: [{"provider": []}],
+    Guard.APP_ANY: [{"provider": []}],
     Guard.COOKIE: [{"refreshCookie": []}],
+    Guard.FORM: [],
 }
 
 
@@ -90,8 +93,9 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     paths: dict[str, dict[str, Any]] = {}
     for operation in listed:
         paths.setdefault(template(operation.path), {})[operation.method.lower()] = _operation(operation, schemas)
+    bodies = {operation.body for operation in listed}
     for query in dict.fromkeys(queries):
-        if query is not None:
+        if query is not None and query not in bodies:
             schemas.drop(query)
     used = {operation.tag for operation in listed}
     return {
@@ -178,7 +182,7 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         schema = schemas.of(operation.body)
         example = dict(operation.example) or sample(schema, schemas.components)
         described["requestBody"] = {
-            "required": True,
+            "required": not operation.bare,
             "content": {media: {"schema": schema, "example": example} for media in _BODY_TYPES[operation.form]},
         }
     described["responses"] = {**success_responses(operation, schemas), **error_responses(operation)}
@@ -187,6 +191,8 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
 
 def _description(operation: Operation) -> str:
     parts = [operation.description or f"{operation.summary}."]
+    if operation.door == "admin":
+        parts.append("On the admin port (`ADMIN_PORT`); where there is none, under `/manage` of this one.")
     if operation.limits:
         parts.append(
             "Limits: "
@@ -199,7 +205,11 @@ def _description(operation: Operation) -> str:
 def _path(operation: Operation) -> list[Schema]:
     found = []
     for name, kind in re.findall(r"{(\w+)(?::(\w+))?}", operation.path):
-        schema: Schema = {"type": "string", "format": "uuid"} if kind == "uuid" else {"type": "string", "minLength": 1}
+        schema: Schema = {"type": "string", "minLength": 1}
+        if kind == "uuid":
+            schema = {"type": "string", "format": "uuid"}
+        elif kind == "number":
+            schema = {"type": "integer", "minimum": 1}
         found.append(
             {
                 "name": name,
@@ -244,13 +254,18 @@ def _words(name: str) -> str:
     return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found[1].lower()}", name)
 
 
+def _is_json(response: Schema) -> bool:
+    """Whether a response is one for programs; what people look at is described where it is."""
+    return "application/json" in response["content"]
+
+
 def _hoist(paths: Mapping[str, Mapping[str, Schema]]) -> dict[str, Schema]:
     """Move responses that several operations share into the components; returns those."""
     uses: dict[str, list[tuple[Schema, str]]] = {}
     for methods in paths.values():
         for described in methods.values():
             responses = described["responses"]
-            for status in [status for status in responses if status >= "400"]:
+            for status in [status for status in responses if status >= "400" and _is_json(responses[status])]:
                 uses.setdefault(repr(responses[status]), []).append((responses, status))
     shared: dict[str, Schema] = {}
     for places in uses.values():

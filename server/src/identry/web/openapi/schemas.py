@@ -63,6 +63,8 @@ class Schemas:
                 return
             seen.add(info.cls)
             name = _wire_name(info.cls.__name__)
+            if name not in self.components:
+                raise ValueError(f"two types of the reference are called {name}; one is {info.cls.__module__}.{name}")
             component, self._may_lack[name] = self.components[name], set(_left_out(info.cls))
             for field in info.fields:
                 _refine_field(field.type, component["properties"][field.encode_name])

@@ -1,0 +1,165 @@
+"""The rooms in which people of applications sign up, sign in and look after themselves, in JSON."""
+
+from __future__ import annotations
+
+from identry.app.browser_rooms import demands
+from identry.app.engines import Engines
+from identry.app.provider_engines import ProviderEngines
+from identry.app_signin import AppSignIn, RefusedCode
+from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN, APP_RESET_CONFIRM, APP_RESET_REQUEST
+from identry.flows.app_invitation import routes as app_invitation
+from identry.flows.app_invitation.service import AcceptAppInvitation
+from identry.flows.login import applications as login
+from identry.flows.login.applications import AccountLocked
+from identry.flows.login.service import Login
+from identry.flows.logout import applications as logout
+from identry.flows.logout.service import Logout
+from identry.flows.magic_link import routes as magic_link
+from identry.flows.magic_link.sending import SendMagicLink
+from identry.flows.magic_link.verification import VerifyMagicLink
+from identry.flows.mfa_change import applications as mfa_change
+from identry.flows.mfa_change.service import MfaChange
+from identry.flows.mfa_setup import applications as mfa_setup
+from identry.flows.mfa_setup.service import MfaSetup
+from identry.flows.password_reset import applications as password_reset
+from identry.flows.password_reset.service import PasswordReset
+from identry.flows.profile import applications as profile
+from identry.flows.profile.service import OwnProfile
+from identry.flows.refresh import applications as refresh
+from identry.flows.refresh.public import RefreshPublic
+from identry.flows.signup import routes as signup
+from identry.flows.signup.service import Signup
+from identry.flows.signup.verification import VerifyEmail
+from identry.second_factor import FactorChanges
+from identry.settings import Settings
+from identry.signin import SignIn, Surface
+from identry.web.operations import Operation
+
+
+def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
+    """The operation table of `/api/auth` and `/api/profile`."""
+    password_login = settings.auth_policy == "standard"
+    surface = Surface(e.mint, p.refresh_tokens, p.lifetimes.refresh, ticket=None)
+    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
+    people = AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
+    password = Login(
+        e.db,
+        e.clock,
+        e.audit,
+        e.login_limiter,
+        e.passwords,
+        signin,
+        password_login=password_login,
+        tries=APP_LOGIN,
+        failures=APP_ACCOUNT_FAILURES,
+        locked=AccountLocked,
+    )
+    reset = PasswordReset(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.new_passwords,
+        e.outbox,
+        e.marks,
+        settings.reset_token_ttl,
+        password_login=password_login,
+        requests=APP_RESET_REQUEST,
+        confirms=APP_RESET_CONFIRM,
+    )
+    return [
+        *_sign_up(settings, e),
+        *login.operations(password, people),
+        *logout.operations(Logout(e.db, e.clock, e.audit, p.refresh_tokens, e.marks)),
+        *refresh.operations(RefreshPublic(e.db, e.worker_limiter, p.refresh_tokens, p.refreshing, p.grants)),
+        *password_reset.operations(reset),
+        *profile.operations(OwnProfile(e.db, e.clock, e.audit)),
+        *_second_factor(settings, e, signin),
+        *app_invitation.operations(app_invitations(settings, e, people)),
+        *magic_link.operations(VerifyMagicLink(e.db, e.clock, e.audit, e.limiter, e.marks, people)),
+    ]
+
+
+def people_signin(settings: Settings, e: Engines, p: ProviderEngines) -> AppSignIn:
+    """Clears people of an application, and opens their grants."""
+    surface = Surface(e.mint, p.refresh_tokens, p.lifetimes.refresh, ticket=None)
+    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
+    return AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
+
+
+def app_invitations(settings: Settings, e: Engines, people: AppSignIn) -> AcceptAppInvitation:
+    """Takes invitations to applications."""
+    return AcceptAppInvitation(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.new_passwords,
+        e.marks,
+        people,
+        password_login=settings.auth_policy == "standard",
+    )
+
+
+def _second_factor(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:
+    changes = FactorChanges(e.clock, e.audit, e.outbox)
+    setup = MfaSetup(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.totp_secrets,
+        e.second_factors,
+        changes,
+        e.marks,
+        signin,
+        issuer=settings.mfa_issuer,
+        wrong=RefusedCode,
+    )
+    change = MfaChange(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.passwords,
+        e.second_factors,
+        changes,
+        e.outbox,
+        e.marks,
+        required=settings.mfa_required,
+        asks_password=False,
+        wrong=RefusedCode,
+    )
+    return [*mfa_setup.operations(setup), *mfa_change.operations(change)]
+
+
+def people_admin_rooms(settings: Settings, e: Engines) -> list[Operation]:
+    """What applications ask for on behalf of their people, on the admin port."""
+    local_login = settings.auth_policy == "standard"
+    send = SendMagicLink(e.db, e.clock, e.audit, e.limiter, e.outbox, local_login=local_login)
+    return magic_link.service_operations(send, show_link=settings.is_development)
+
+
+def _sign_up(settings: Settings, e: Engines) -> list[Operation]:
+    sign_up = signing_up(settings, e)
+    verify = VerifyEmail(e.db, e.clock, e.audit, e.limiter)
+    return signup.operations(sign_up, verify, issuer_url=settings.issuer_url, show_link=settings.is_development)
+
+
+def signing_up(settings: Settings, e: Engines) -> Signup:
+    """Makes accounts of applications."""
+    return Signup(
+        e.db,
+        e.clock,
+        e.audit,
+        e.limiter,
+        e.new_passwords,
+        e.outbox,
+        settings.email_token_ttl,
+        enabled=settings.signup_enabled,
+        hide_existing=settings.signup_hide_existing,
+        password_login=settings.auth_policy == "standard",
+        domains=settings.auth_allowed_email_domains,
+        tenant_of_domain=e.tenant_providers.mappings.tenant_of_domain if e.tenant_providers else None,
+    )

@@ -1,0 +1,239 @@
+"""`identry apps …`: applications (OAuth clients) from the command line. A secret is printed once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from identry.cli.one_off import one_off_settings
+from identry.cli.terminal import complain, list_problems, say
+from identry.core import partitions
+from identry.core.clock import SystemClock
+from identry.core.db import Database, Rejected
+from identry.core.kv import KV, MemoryKV, RevocationMarks
+from identry.core.limits import Limiter
+from identry.core.origin import SYSTEM
+from identry.flows.client_admin.queries import Scope
+from identry.flows.client_admin.service import OVERLAP, ClientAdmin, Issued
+from identry.flows.client_admin.views import AppView, IssuedAppView, columns, issued_view, view
+from identry.flows.register_client.service import RegisterClient
+from identry.records.audit import Audit
+from identry.settings import Settings, SettingsError
+from identry.settings.values import duration
+from identry_kit.apierror import APIError
+
+Job = Callable[[ClientAdmin], Awaitable[int]]
+
+_ALL = 1_000_000
+
+
+def create(client_id: str, asked: dict[str, Any], *, as_json: bool) -> int:
+    """Make an application and print its secret."""
+
+    async def job(service: ClientAdmin) -> int:
+        fields = _fields(asked)
+        _tell_issued(await service.create(client_id, fields, "system", SYSTEM, owner=None), as_json=as_json)
+        return 0
+
+    return _run(job)
+
+
+def update(app: str, asked: dict[str, Any], *, as_json: bool) -> int:
+    """Change fields of an application."""
+
+    async def job(service: ClientAdmin) -> int:
+        fields = _fields(asked)
+        if not fields:
+            raise ValueError("nothing to change: name at least one option")
+        found = await service.named(app)
+        _tell_issued(await service.change(found.client.id, fields, "system", SYSTEM), as_json=as_json)
+        return 0
+
+    return _run(job)
+
+
+def listing(*, search: str, as_json: bool) -> int:
+    """Print every application, one a line."""
+
+    async def job(service: ClientAdmin) -> int:
+        found, _ = await service.page(Scope(search=search.strip()), _ALL, 0)
+        if as_json:
+            _print_json([view(app) for app in found])
+            return 0
+        for app in found:
+            c = app.client
+            kind = "public" if c.is_public else "confidential"
+            say(f"{c.number:>6}  {c.client_id:<34}  {kind:<12}  {'' if c.is_active else 'disabled':<8}  {c.name}")
+        return 0
+
+    return _run(job)
+
+
+def show(app: str, *, as_json: bool) -> int:
+    """Print one application."""
+
+    async def job(service: ClientAdmin) -> int:
+        shown = view(await service.named(app))
+        _print_json(shown) if as_json else _print_fields(shown)
+        return 0
+
+    return _run(job)
+
+
+def rotate_secret(app: str, *, overlap: str, at_once: bool, as_json: bool) -> int:
+    """Print a new secret; the former one goes on for a while."""
+
+    async def job(service: ClientAdmin) -> int:
+        span = timedelta() if at_once else duration("1m", "720h")(overlap) if overlap else OVERLAP
+        found = await service.named(app)
+        _tell_issued(await service.rotate_secret(found.client.id, "system", SYSTEM, overlap=span), as_json=as_json)
+        return 0
+
+    return _run(job)
+
+
+def registration_token(name: str, *, uses: int, ttl: str) -> int:
+    """Print a token with which clients register themselves."""
+
+    async def job(db: Database, marks: RevocationMarks) -> int:
+        clock = SystemClock()
+        service = RegisterClient(db, clock, Audit(clock), Limiter(MemoryKV(clock)), marks)
+        say(await service.admit(name.strip() or "unnamed", uses, duration("1m", "8760h")(ttl)))
+        return 0
+
+    return _run_with(job)
+
+
+def delete(app: str, *, sure: bool) -> int:
+    """Delete an application, after asking a person at a terminal."""
+
+    async def job(service: ClientAdmin) -> int:
+        found = await service.named(app)
+        c = found.client
+        if not sure and not _agreed(f"Delete {c.client_id} ({c.name}), its members and consents, for good?"):
+            complain("nothing was changed (--yes deletes without asking)")
+            return 1
+        await service.delete(c.id, "system", SYSTEM)
+        say(f"{c.client_id} is deleted; its tokens are void")
+        return 0
+
+    return _run(job)
+
+
+def _fields(asked: dict[str, Any]) -> dict[str, Any]:
+    """Options that were given, as the service takes them: files are read, durations become seconds."""
+    given = {name: value for name, value in asked.items() if value is not None and value != []}
+    for name in ("access_token_ttl", "refresh_token_ttl"):
+        if name in given:
+            text = str(given[name])
+            given[name] = 0 if text == "0" else int(duration("30s", "17520h")(text).total_seconds())
+    if (path := given.pop("jwks_file", None)) is not None:
+        try:
+            given["jwks"] = msgspec.json.decode(path.read_bytes())
+        except (OSError, msgspec.DecodeError) as error:
+            raise ValueError(f"--jwks-file: {error}") from error
+    if (pairs := given.pop("claims", None)) is not None:
+        given["claim_mappings"] = dict(_pair(text) for text in pairs)
+    for name in ("redirect_uris", "post_logout_redirect_uris", "audiences", "grant_types", "allowed_scopes"):
+        if given.get(name) == [""]:
+            given[name] = []  # `--audience ""` takes all away
+    return columns(given)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    claim, equals, attribute = text.partition("=")
+    if not equals:
+        raise ValueError(f"--claim: {text!r} is not claim=attribute")
+    return claim, attribute
+
+
+def _tell_issued(made: Issued, *, as_json: bool) -> None:
+    shown: AppView = issued_view(made) if made.secret else view(made.client)
+    if as_json:
+        _print_json(shown)
+        return
+    _print_fields(shown)
+    if made.secret:
+        say("\nThe secret is shown this once: keep it where the application finds it.")
+    if made.client.secret_until is not None and made.secret:
+        say(f"The former secret works until {made.client.secret_until:%Y-%m-%d %H:%M} UTC.")
+
+
+def _print_fields(shown: AppView) -> None:
+    names = [*(("client_secret",) if isinstance(shown, IssuedAppView) else ()), *AppView.__struct_fields__]
+    for name in ("id", "client_id", *(n for n in names if n not in {"id", "client_id"})):
+        value = getattr(shown, name)
+        if value is None or value in ([], {}):
+            continue
+        text = ", ".join(value) if isinstance(value, list) else {True: "yes", False: "no"}.get(value, value)
+        say(f"{name.replace('_', ' '):<28}{text}" if not isinstance(value, dict) else f"{name:<28}{_json(value)}")
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _print_json(value: Any) -> None:
+    say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _run(job: Job) -> int:
+    """Do it with the service of applications."""
+
+    async def with_service(db: Database, marks: RevocationMarks) -> int:
+        clock = SystemClock()
+        return await job(ClientAdmin(db, clock, Audit(clock), marks))
+
+    return _run_with(with_service)
+
+
+def _run_with(job: Callable[[Database, RevocationMarks], Awaitable[int]]) -> int:
+    """Do it with a database, saying in one line what cannot be done."""
+    try:
+        settings = one_off_settings()
+        return asyncio.run(_with_engines(settings, settings.database_url.reveal(), job))
+    except SettingsError as error:
+        list_problems(error.problems)
+    except (APIError, ValueError) as error:
+        complain(str(error))
+    except Rejected as error:
+        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
+    return 1
+
+
+async def _with_engines(
+    settings: Settings, url: str, job: Callable[[Database, RevocationMarks], Awaitable[int]]
+) -> int:
+    clock = SystemClock()
+    db = Database(url, min_size=1, max_size=1, patience=10)
+    kv = _kv(settings, clock)
+    try:
+        await db.open()
+        await partitions.ensure(db, clock.now())
+        ttl = settings.oauth_access_token_ttl.total_seconds()
+        return await job(db, RevocationMarks(kv, clock, ttl=ttl))
+    finally:
+        await kv.close()
+        await db.close()
+
+
+def _kv(settings: Settings, clock: SystemClock) -> KV:
+    """Where running servers hear of ended sessions; without Redis they ask the database anyway."""
+    if not settings.redis_url:
+        return MemoryKV(clock)
+    from identry.core.kv.redis import RedisKV
+
+    return RedisKV(settings.redis_url.reveal(), timeout=settings.redis_timeout.total_seconds())

@@ -1,0 +1,92 @@
+"""POST /api/auth/login: a member of an application signs in there, both factors in one call."""
+
+from __future__ import annotations
+
+import msgspec
+
+from identry.app_signin import (
+    AppSignIn,
+    DpopNeeded,
+    EmailNotVerified,
+    MfaCodeNeeded,
+    NotAMember,
+    UnknownApplication,
+    WrongMfaCode,
+)
+from identry.app_signin import Login as SignedInThere
+from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
+from identry.flows.login.service import Login, WrongCredentials
+from identry.second_factor import FactorUnreadable
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    MfaSetupRequired,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+)
+from identry.web.call import Answer, Call
+from identry.web.client_credentials import NO_STORE
+from identry.web.operations import Operation
+from identry.web.validation import ClientIdOf, LoginEmail, LoginPassword, MfaCode
+from identry_kit.apierror import Forbidden
+
+
+class AccountLocked(Forbidden):
+    """403: too many wrong passwords for this account from this address; come back after `Retry-After` seconds."""
+
+    message = "account locked; try again later"
+
+
+class AppLoginBody(msgspec.Struct):
+    """Who, where, and what proves it."""
+
+    email: LoginEmail
+    password: LoginPassword
+    app_client_id: ClientIdOf
+    mfa_code: MfaCode = ""
+
+
+def operations(login: Login, people: AppSignIn) -> list[Operation]:
+    """The room's rows of the provider surface."""
+
+    async def handle(call: Call) -> Answer:
+        body: AppLoginBody = call.body
+        client = await people.application(body.app_client_id)
+        user = await login.prove(body.email, body.password, "", call.origin)
+        signed_in = await people.complete(user, client, ("pwd",), body.mfa_code or None, call.origin, "password")
+        return Answer(signed_in, headers=NO_STORE)
+
+    return [
+        Operation(
+            "POST",
+            "/api/auth/login",
+            handle,
+            "Sign in at an application with email and password",
+            tag="Accounts of applications",
+            surface="api",
+            body=AppLoginBody,
+            reply=SignedInThere,
+            limits=(APP_LOGIN, APP_ACCOUNT_FAILURES),
+            errors=(
+                UnknownApplication,
+                DpopNeeded,
+                WrongCredentials,
+                CredentialsChanged,
+                MfaCodeNeeded,
+                WrongMfaCode,
+                AccountLocked,
+                EmailNotVerified,
+                NotAMember,
+                PendingApproval,
+                RegistrationRejected,
+                AccountInactive,
+                PasswordLoginDisabled,
+                MfaSetupRequired,
+                FactorUnreadable,
+            ),
+            description="With `mfa_required` send the same again with `mfa_code`: a code of the authenticator app, or "
+            "a recovery code. Who used up the tries of an account is told that it is locked, for this address alone.",
+            example={"email": "ada@example.com", "password": "correct horse battery", "app_client_id": "reports"},
+        )
+    ]

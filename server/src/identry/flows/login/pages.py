@@ -1,0 +1,75 @@
+"""GET and POST /login: the page on which people sign in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from identry.core.limits import ACCOUNT_FAILURES, BROWSER_LOGIN
+from identry.flows.login.service import Login, WrongCredentials
+from identry.hosted import Doors, Hosted
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+)
+from identry.web.call import Answer, Call
+from identry.web.operations import Operation
+from identry.web.pages import Show
+from identry.web.trail import Trail, parameter
+from identry.web.validation import LoginEmail, LoginPassword
+from identry_kit.apierror import APIError
+
+
+class SignInForm(msgspec.Struct):
+    """Address and password."""
+
+    email: LoginEmail
+    password: LoginPassword
+
+
+def sign_in_page(hosted: Hosted, doors: Doors) -> Show:
+    """The page itself: every form on it is told on it what is wrong."""
+
+    async def show(call: Call, error: APIError | None = None) -> Answer:
+        trail, known = Trail.of(call), await hosted.known(call)
+        again = bool(trail.request or error or parameter(call, "again"))
+        if known and not again:
+            return hosted.pages.go(trail.onward)
+        asking = await hosted.asking(call)
+        email = (asking.login_hint if asking else "") or trail.email or (known.user.email if known else "")
+        sign_up = doors.sign_up_at_application if asking else doors.sign_up
+        return await hosted.show(
+            call, "login.html", error, asking=asking, doors=doors, sign_up=sign_up, email=email, again=bool(known)
+        )
+
+    return show
+
+
+def operations(login: Login, hosted: Hosted, show: Show) -> list[Operation]:
+    """The room's pages; `show` is the sign-in."""
+
+    async def submit(call: Call) -> Answer:
+        body: SignInForm = call.body
+        return await hosted.arrive(call, login(body.email, body.password, "", call.origin))
+
+    return [
+        hosted.pages.page("/login", show, "Sign in"),
+        hosted.pages.form(
+            "/login",
+            submit,
+            show,
+            "Sign in with email and password",
+            body=SignInForm,
+            limits=(BROWSER_LOGIN, ACCOUNT_FAILURES),
+            errors=(
+                WrongCredentials,
+                CredentialsChanged,
+                PendingApproval,
+                RegistrationRejected,
+                AccountInactive,
+                PasswordLoginDisabled,
+            ),
+        ),
+    ]

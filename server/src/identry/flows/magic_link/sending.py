@@ -1,0 +1,118 @@
+"""Limit → is there a page → link and mail in one transaction. Source: contracts/provider-api.md §10, §13.
+
+A known and an unknown address cost the same: both run the same statements and commit an audit row; for one that gets
+no mail everything but that row is rolled back to a savepoint.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from identry.app_signin import PLATFORM
+from identry.core.clock import Clock
+from identry.core.db import Database, Executor
+from identry.core.ids import uuid7
+from identry.core.limits import MAGIC_LINK, Limiter
+from identry.core.mail import Outbox
+from identry.core.mail.outbox import instant
+from identry.core.origin import Origin
+from identry.oauth import mailed_links
+from identry.records import app_members, seats, users
+from identry.records.audit import Audit
+from identry.records.clients import Client
+from identry.records.one_time_tokens import Purpose
+from identry.records.users import ApprovalStatus, User
+from identry.signin import PasswordLoginDisabled
+from identry_kit.apierror import Conflict
+
+TTL = timedelta(minutes=15)
+"""How long a link works (contracts/provider-api.md §10)."""
+
+_SENT = "sent"
+
+
+class NoPage(Conflict):
+    """409: the application has no `magic_link_url` that a link could lead to."""
+
+    message = "the application has no magic_link_url"
+
+
+class SendMagicLink:
+    """Mails links.
+
+    Args:
+        local_login: False under `AUTH_POLICY=restricted`: nothing but single sign-on.
+    """
+
+    def __init__(
+        self, db: Database, clock: Clock, audit: Audit, limiter: Limiter, outbox: Outbox, *, local_login: bool
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._limiter = limiter
+        self._outbox = outbox
+        self._local_login = local_login
+
+    async def __call__(self, client: Client, email: str, origin: Origin) -> str:
+        """Mail a link to the address if it is a member's; older links are void from now on.
+
+        Returns the link (for an address that gets none: one that opens nothing), for deployments that show it.
+
+        Raises:
+            NoPage: the application has no page for it.
+            PasswordLoginDisabled: `AUTH_POLICY=restricted`.
+            RateLimited: address and application used up their links.
+            ServiceUnavailable: limiter or database cannot answer.
+        """
+        if client.magic_link_url is None:
+            raise NoPage
+        if not self._local_login:
+            raise PasswordLoginDisabled
+        await self._limiter.spend(MAGIC_LINK, email, str(client.id))
+        user = await users.find_by_email(self._db, email)
+        someone = user or users.nobody(uuid7(self._clock), email, self._clock.now())
+        reason = await self._reason(user, someone, client)
+        now = self._clock.now()
+        async with self._db.transaction() as tx:
+            await tx.execute("SAVEPOINT link")
+            raw_token = await mailed_links.issue(tx, Purpose.MAGIC_LINK, someone, client, now, TTL)
+            url = _link(client.magic_link_url, raw_token, client.client_id)
+            context = {"full_name": someone.full_name, "application_name": client.name, "url": url}
+            context["expires_at"] = instant(now + TTL)
+            await self._outbox.enqueue(tx, template="magic_link", to=email, context=context)
+            await tx.execute("RELEASE SAVEPOINT link" if reason == _SENT else "ROLLBACK TO SAVEPOINT link")
+            await self._record(tx, user.id if user else None, client, reason, origin)
+        return url
+
+    async def _reason(self, user: User | None, someone: User, client: Client) -> str:
+        """What becomes of a request; only the first word sends a mail, and the answer never tells."""
+        member = await app_members.find(self._db, client.id, someone.id)
+        places = await seats.of_user(self._db, someone.id)
+        if user is None:
+            return "unknown address"
+        if not user.is_active or user.approval_status != ApprovalStatus.APPROVED:
+            return "blocked account"
+        if member is None and user.global_role not in PLATFORM:
+            return "not a member"
+        return "single sign-on only" if seats.only_single_sign_on(places) else _SENT
+
+    async def _record(self, tx: Executor, user_id: UUID | None, client: Client, reason: str, origin: Origin) -> None:
+        await self._audit.record(
+            tx,
+            "auth.magic_link.requested",
+            origin,
+            actor="anonymous",
+            target=user_id,
+            success=reason == _SENT,
+            details={"client": client.client_id, "reason": reason},
+        )
+
+
+def _link(page: str, raw_token: str, client_id: str) -> str:
+    """The application's page with the token; what its address carries already stays."""
+    parts = urlsplit(page)
+    query = urlencode({"token": raw_token, "client_id": client_id})
+    return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))

@@ -1,0 +1,128 @@
+"""Limit → link → gates, membership, second factor → one conditional write → grant. Source: provider-api.md §7, §10.
+
+Everything that could still be missing is asked before the link is used up, so a code can be sent after `mfa_required`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from identry.app_signin import AppSignIn, Login
+from identry.core.clock import Clock
+from identry.core.db import Database, Executor
+from identry.core.kv import RevocationMarks
+from identry.core.limits import MAGIC_LINK_VERIFY, Limiter
+from identry.core.origin import Origin
+from identry.oauth import mailed_links
+from identry.records import clients, identities, one_time_tokens, sessions, users
+from identry.records.audit import Audit
+from identry.records.clients import Client
+from identry.records.one_time_tokens import Purpose
+from identry.records.users import User
+from identry_kit.apierror import Unauthorized, ValidationFailed
+from identry_kit.context import annotate
+
+
+class InvalidMagicLink(Unauthorized):
+    """401: unknown, expired, replaced by a newer one, or of another application."""
+
+    message = "the link is invalid or has expired"
+
+
+class MagicLinkUsed(ValidationFailed):
+    """422: it signed somebody in before."""
+
+    message = "the link was used before"
+
+
+class VerifyMagicLink:
+    """Signs in by mailed links."""
+
+    def __init__(
+        self, db: Database, clock: Clock, audit: Audit, limiter: Limiter, marks: RevocationMarks, people: AppSignIn
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._audit = audit
+        self._limiter = limiter
+        self._marks = marks
+        self._people = people
+
+    async def __call__(self, raw_token: str, client_id: str, code: str | None, origin: Origin) -> Login:
+        """A grant for the person of a link, at the application that it was made for.
+
+        Raises:
+            RateLimited: the client address used up its tries, or the account its wrong codes.
+            InvalidMagicLink, MagicLinkUsed: as they say.
+            Forbidden, MfaCodeNeeded, WrongMfaCode: as `AppSignIn.admit`; the link stays as it is.
+            CredentialsChanged, ServiceUnavailable: as `AppSignIn.open`.
+        """
+        await self._limiter.spend(MAGIC_LINK_VERIFY, origin.ip)
+        client = await clients.find(self._db, client_id)
+        user = await self._holder(raw_token, client)
+        if user is None or client is None:
+            await self._refuse(origin)
+            raise InvalidMagicLink
+        amr = await self._people.admit(user, client, ("otp",), code, origin, mailbox_proven=True)
+        redeemed = await self._redeem(user, raw_token, origin)
+        return await self._people.open(redeemed, client, amr, origin, "magic_link")
+
+    async def _holder(self, raw_token: str, client: Client | None) -> User | None:
+        """Whose link it is, as long as the address it was sent to is still theirs; None: it opens nothing there.
+
+        Raises:
+            MagicLinkUsed: it did, once.
+        """
+        if client is None or not client.is_active or client.require_dpop:
+            return None
+        bound = await mailed_links.peek(self._db, Purpose.MAGIC_LINK, raw_token, self._clock.now())
+        if bound is None:
+            spent = await mailed_links.used(self._db, Purpose.MAGIC_LINK, raw_token)
+            if spent is not None and spent.client_id == client.id:
+                raise MagicLinkUsed
+            return None
+        user_id, link = bound
+        user = await users.find(self._db, user_id) if link.client_id == client.id else None
+        return user if user is not None and user.email == link.email else None
+
+    async def _redeem(self, user: User, raw_token: str, origin: Origin) -> User:
+        """Use the link up; the account as it is afterwards.
+
+        Raises:
+            MagicLinkUsed: somebody else was faster.
+            InvalidMagicLink: the account changed meanwhile.
+        """
+        ended: list[UUID] = []
+        async with self._db.transaction() as tx:
+            now = self._clock.now()
+            current = await users.lock(tx, user.id)
+            same = current is not None and (current.token_version, current.email) == (user.token_version, user.email)
+            if current is None or not same:
+                used = await mailed_links.used(tx, Purpose.MAGIC_LINK, raw_token)
+                raise MagicLinkUsed if used else InvalidMagicLink
+            if not await mailed_links.consume(tx, Purpose.MAGIC_LINK, raw_token, now):
+                raise MagicLinkUsed
+            if not current.email_verified:
+                current, ended = await self._take_over(tx, current, now)
+            await self._audit.record(tx, "auth.magic_link.redeemed", origin, actor=user.id, target=user.id)
+        await self._marks.mark(*ended)
+        return current
+
+    async def _take_over(self, tx: Executor, user: User, now: datetime) -> tuple[User, list[UUID]]:
+        """The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it."""
+        taken = await users.update(tx, user.id, {"email_verified": True, "password_hash": None}, now=now, bump=True)
+        await one_time_tokens.void(tx, user.id, now)
+        await identities.delete_all(tx, user.id)
+        return taken, await sessions.revoke_all(tx, user.id, "address proven", now)
+
+    async def _refuse(self, origin: Origin) -> None:
+        annotate(sign_in="failed")
+        await self._audit.record(
+            self._db,
+            "auth.magic_link.failed",
+            origin,
+            actor="anonymous",
+            success=False,
+            details={"reason": "invalid link"},
+        )

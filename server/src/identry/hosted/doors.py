@@ -1,0 +1,26 @@
+"""Which ways in the sign-in page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What this deployment offers.
+
+    Attributes:
+        password: sign-in with a password, and so the reset of one.
+        sign_up: whether strangers may ask for an account, which then waits for approval.
+        sign_up_at_application: whether they may make one at an application that sends them here.
+        passkey: whether there can be passkeys on these pages.
+        sso: whether a domain may have its own provider.
+        microsoft: sign-in with Microsoft.
+    """
+
+    password: bool
+    sign_up: bool = False
+    sign_up_at_application: bool = False
+    passkey: bool = False
+    sso: bool = False
+    microsoft: bool = False

@@ -1,0 +1,3 @@
+DROP TABLE policy_decisions;
+DROP TABLE policy_modes;
+DROP TABLE policies;
