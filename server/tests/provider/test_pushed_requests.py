@@ -34,7 +34,7 @@ async def test_a_pushed_request_is_answered_once_and_nothing_in_the_address_chan
     assert pushed["request_uri"].startswith("urn:ietf:params:oauth:request_uri:")
     assert pushed["expires_in"] == 60
     code = code_of(await come(browser, client, pushed["request_uri"], scope="api", redirect_uri="https://evil.test/"))
-    scopes = await app.db.fetchval("SELECT scopes FROM authorization_codes ORDER BY created_at DESC LIMIT 1")
+    scopes = await app.db.fetchval("SELECT scopes FROM authorization_codes WHERE client_id = $1", client.client.id)
     assert (scopes, bool(code)) == (["openid", "email"], True)
     again = await come(browser, client, pushed["request_uri"])
     assert (again.status_code, "location" in again.headers) == (400, False)
