@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from identry.app import account_services
 from identry.app.engines import Engines
 from identry.app.federation_rooms import federated, own_identities, redirects_of
 from identry.app.page_rooms import page_signin, returns_here
@@ -19,15 +20,11 @@ from identry.flows.identities.pages import Linking
 from identry.flows.logout import own_pages as logout
 from identry.flows.logout.service import Logout
 from identry.flows.mfa_change import pages as mfa_change
-from identry.flows.mfa_change.service import MfaChange
 from identry.flows.mfa_setup import own_pages as mfa_setup
-from identry.flows.mfa_setup.service import MfaSetup
 from identry.flows.passkey_register import own_pages as passkey_register
 from identry.flows.passkey_register.service import RegisterPasskey
 from identry.flows.passkeys import pages as passkeys
-from identry.flows.passkeys.service import OwnPasskeys
 from identry.flows.password_change import pages as password_change
-from identry.flows.password_change.service import PasswordChange
 from identry.flows.profile import pages as profile
 from identry.flows.profile.service import OwnProfile
 from identry.flows.register.service import no_tenant
@@ -35,7 +32,6 @@ from identry.flows.sessions import pages as sessions
 from identry.flows.sessions.service import OwnSessions
 from identry.flows.sign_in_history import pages as sign_in_history
 from identry.flows.sign_in_history.service import SignInHistory
-from identry.second_factor import FactorChanges
 from identry.settings import Settings
 from identry.web.account_pages import AccountPages
 from identry.web.operations import Operation
@@ -45,17 +41,7 @@ def account_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Op
     """The operation table below `/account`, and `/admin`."""
     local = settings.auth_policy == "standard"
     pages = AccountPages(p.pages.pages, e.db, secure=p.pages.secure)
-    password = PasswordChange(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.new_passwords,
-        e.outbox,
-        e.marks,
-        password_login=local,
-    )
+    password = account_services.password_change(settings, e)
     address = EmailChange(
         e.db,
         e.clock,
@@ -86,40 +72,10 @@ def account_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Op
 
 def _factors(settings: Settings, e: Engines, p: ProviderEngines, pages: AccountPages) -> list[Operation]:
     """The pages of the second factor and of passkeys."""
-    signin, changes = page_signin(settings, e, p), FactorChanges(e.clock, e.audit, e.outbox)
-    setup = MfaSetup(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.totp_secrets,
-        e.second_factors,
-        changes,
-        e.marks,
-        signin,
-        issuer=settings.mfa_issuer,
-    )
-    change = MfaChange(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.second_factors,
-        changes,
-        e.outbox,
-        e.marks,
-        required=settings.mfa_required,
-    )
-    own = OwnPasskeys(
-        e.db,
-        e.clock,
-        e.audit,
-        e.outbox,
-        e.marks,
-        local_login=settings.auth_policy == "standard",
-        mfa_required=settings.mfa_required,
-    )
+    signin = page_signin(settings, e, p)
+    setup = account_services.mfa_setup(settings, e, signin)
+    change = account_services.mfa_change(settings, e)
+    own = account_services.own_passkeys(settings, e)
     party = page_party(settings)
     add = RegisterPasskey(e.db, e.clock, e.audit, e.limiter, e.outbox, party, signin) if party else None
     return [

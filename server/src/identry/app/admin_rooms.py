@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from identry.app import account_services
 from identry.app.browser_rooms import demands
 from identry.app.engines import Engines
 from identry.app.people_rooms import people_admin_rooms
@@ -24,7 +25,6 @@ from identry.flows.login import administration as admin_login
 from identry.flows.login.applications import AccountLocked
 from identry.flows.login.service import Login
 from identry.flows.password_change import administration as admin_password
-from identry.flows.password_change.service import PasswordChange
 from identry.flows.password_reset.service import PasswordReset
 from identry.flows.platform_users import routes as platform_users
 from identry.flows.platform_users.service import PlatformUsers
@@ -90,17 +90,7 @@ def _own(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
         locked=AccountLocked,
     )
     people = AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
-    change = PasswordChange(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.new_passwords,
-        e.outbox,
-        e.marks,
-        password_login=password_login,
-    )
+    change = account_services.password_change(settings, e)
     return [
         *admin_login.operations(login, people, enabled=settings.admin_password_login_enabled),
         *admin_password.operations(change),

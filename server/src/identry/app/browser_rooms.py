@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from identry.app import account_services
 from identry.app.engines import BrowserEngines, Engines
 from identry.app.federation_rooms import federation_rooms
 from identry.app.invitation_rooms import accepting
@@ -24,7 +25,6 @@ from identry.flows.logout.service import Logout
 from identry.flows.mfa import browser as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.password_change import routes as password_change
-from identry.flows.password_change.service import PasswordChange
 from identry.flows.password_reset import browser as password_reset
 from identry.flows.password_reset.service import PasswordReset
 from identry.flows.refresh import browser as refresh
@@ -99,17 +99,7 @@ def browser_rooms(
         e.default_plan,
         mfa_required=settings.mfa_required,
     )
-    change = PasswordChange(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.new_passwords,
-        e.outbox,
-        e.marks,
-        password_login=password_login,
-    )
+    change = account_services.password_change(settings, e)
     join = accepting(settings, e, signin, used=InvitationGone)
     ways = CheckMethod(
         e.db,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from identry.app import account_services
 from identry.app.authorization_rooms import consent_service, request_cookie, who_asks
 from identry.app.browser_rooms import demands
 from identry.app.engines import Engines
@@ -34,7 +35,6 @@ from identry.flows.logout import pages as logout
 from identry.flows.mfa import pages as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.mfa_setup import pages as mfa_setup
-from identry.flows.mfa_setup.service import MfaSetup
 from identry.flows.page_addresses import routes as page_addresses
 from identry.flows.passkey_login import pages as passkey_login
 from identry.flows.passkey_login.service import PasskeyLogin
@@ -47,7 +47,6 @@ from identry.hosted import Doors, Hosted, Settle, Steps, WhoAsks, nobody_asks
 from identry.oauth.browser_session import CookieMint
 from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
-from identry.second_factor import FactorChanges
 from identry.settings import Settings
 from identry.signin import SignIn, Surface
 from identry.web.operations import Operation
@@ -141,19 +140,7 @@ def _steps(settings: Settings, e: Engines, signin: SignIn, shown: Hosted, doors:
         ticket=tickets,
         tries=BROWSER_MFA_VERIFY,
     )
-    setup = MfaSetup(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.totp_secrets,
-        e.second_factors,
-        FactorChanges(e.clock, e.audit, e.outbox),
-        e.marks,
-        signin,
-        issuer=settings.mfa_issuer,
-        ticket=setups,
-    )
+    setup = account_services.mfa_setup(settings, e, signin, ticket=setups)
     rows = [
         *login.operations(password, shown, sign_in),
         *mfa.operations(code, shown, second),

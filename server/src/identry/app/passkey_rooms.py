@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from identry.app import account_services
 from identry.app.engines import Engines
 from identry.browser import Replies
 from identry.core.passkeys import RelyingParty
@@ -12,7 +13,6 @@ from identry.flows.passkey_login.service import PasskeyLogin
 from identry.flows.passkey_register import routes as passkey_register
 from identry.flows.passkey_register.service import RegisterPasskey
 from identry.flows.passkeys import routes as passkeys
-from identry.flows.passkeys.service import OwnPasskeys
 from identry.records.passkey_challenges import TTL
 from identry.settings import Settings
 from identry.settings.passkeys import covers
@@ -35,15 +35,7 @@ def passkey_rooms(settings: Settings, e: Engines, signin: SignIn, replies: Repli
     )
     login = PasskeyLogin(e.db, e.clock, e.audit, e.limiter, party, signin, local_login=local_login)
     register = RegisterPasskey(e.db, e.clock, e.audit, e.limiter, e.outbox, party, signin)
-    own = OwnPasskeys(
-        e.db,
-        e.clock,
-        e.audit,
-        e.outbox,
-        e.marks,
-        local_login=local_login,
-        mfa_required=settings.mfa_required,
-    )
+    own = account_services.own_passkeys(settings, e)
     return [
         *passkey_login.operations(login, replies, party, cookie),
         *passkey_register.operations(register, replies, party, settings.mfa_issuer),

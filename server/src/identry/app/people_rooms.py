@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from identry.app import account_services
 from identry.app.browser_rooms import demands
 from identry.app.engines import Engines
 from identry.app.provider_engines import ProviderEngines
@@ -18,9 +19,7 @@ from identry.flows.magic_link import routes as magic_link
 from identry.flows.magic_link.sending import SendMagicLink
 from identry.flows.magic_link.verification import VerifyMagicLink
 from identry.flows.mfa_change import applications as mfa_change
-from identry.flows.mfa_change.service import MfaChange
 from identry.flows.mfa_setup import applications as mfa_setup
-from identry.flows.mfa_setup.service import MfaSetup
 from identry.flows.password_reset import applications as password_reset
 from identry.flows.password_reset.service import PasswordReset
 from identry.flows.profile import applications as profile
@@ -30,7 +29,6 @@ from identry.flows.refresh.public import RefreshPublic
 from identry.flows.signup import routes as signup
 from identry.flows.signup.service import Signup
 from identry.flows.signup.verification import VerifyEmail
-from identry.second_factor import FactorChanges
 from identry.settings import Settings
 from identry.signin import SignIn, Surface
 from identry.web.operations import Operation
@@ -103,34 +101,8 @@ def app_invitations(settings: Settings, e: Engines, people: AppSignIn) -> Accept
 
 
 def _second_factor(settings: Settings, e: Engines, signin: SignIn) -> list[Operation]:
-    changes = FactorChanges(e.clock, e.audit, e.outbox)
-    setup = MfaSetup(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.totp_secrets,
-        e.second_factors,
-        changes,
-        e.marks,
-        signin,
-        issuer=settings.mfa_issuer,
-        wrong=RefusedCode,
-    )
-    change = MfaChange(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.passwords,
-        e.second_factors,
-        changes,
-        e.outbox,
-        e.marks,
-        required=settings.mfa_required,
-        asks_password=False,
-        wrong=RefusedCode,
-    )
+    setup = account_services.mfa_setup(settings, e, signin, wrong=RefusedCode)
+    change = account_services.mfa_change(settings, e, asks_password=False, wrong=RefusedCode)
     return [*mfa_setup.operations(setup), *mfa_change.operations(change)]
 
 
