@@ -10,20 +10,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from identry.app import account_services
-from identry.app.browser_rooms import demands
 from identry.app.engines import Engines
-from identry.app.people_rooms import people_admin_rooms
+from identry.app.people_rooms import app_clearance, app_login, people_admin_rooms, people_signin
 from identry.app.provider_engines import ProviderEngines
-from identry.app_signin import AppSignIn
-from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN, HOUR, Limit
+from identry.core.limits import HOUR, Limit
 from identry.core.origin import Origin
 from identry.flows.app_members import routes as app_members
 from identry.flows.app_members.service import AppMembers
 from identry.flows.client_admin import routes as client_admin
 from identry.flows.client_admin.service import ClientAdmin
 from identry.flows.login import administration as admin_login
-from identry.flows.login.applications import AccountLocked
-from identry.flows.login.service import Login
 from identry.flows.password_change import administration as admin_password
 from identry.flows.password_reset.service import PasswordReset
 from identry.flows.platform_users import routes as platform_users
@@ -35,7 +31,6 @@ from identry.flows.register_client.service import RegisterClient
 from identry.flows.security_events import routes as security_events
 from identry.flows.security_events.service import SecurityEvents
 from identry.settings import Settings
-from identry.signin import SignIn, Surface
 from identry.web.operations import Operation
 from identry.web.surfaces import MANAGE_PREFIX
 
@@ -74,22 +69,8 @@ def at_both_doors(rows: Iterable[Operation]) -> list[Operation]:
 
 def _own(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
     """What administrators do for themselves."""
-    password_login = settings.auth_policy == "standard"
-    surface = Surface(e.mint, p.refresh_tokens, p.lifetimes.refresh, ticket=None)
-    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
-    login = Login(
-        e.db,
-        e.clock,
-        e.audit,
-        e.login_limiter,
-        e.passwords,
-        signin,
-        password_login=password_login,
-        tries=APP_LOGIN,
-        failures=APP_ACCOUNT_FAILURES,
-        locked=AccountLocked,
-    )
-    people = AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
+    login = app_login(settings, e, app_clearance(settings, e, p))
+    people = people_signin(settings, e, p)
     change = account_services.password_change(settings, e)
     return [
         *admin_login.operations(login, people, enabled=settings.admin_password_login_enabled),

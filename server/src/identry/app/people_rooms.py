@@ -36,22 +36,8 @@ from identry.web.operations import Operation
 
 def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
     """The operation table of `/api/auth` and `/api/profile`."""
-    password_login = settings.auth_policy == "standard"
-    surface = Surface(e.mint, p.refresh_tokens, p.lifetimes.refresh, ticket=None)
-    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
+    signin = app_clearance(settings, e, p)
     people = AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
-    password = Login(
-        e.db,
-        e.clock,
-        e.audit,
-        e.login_limiter,
-        e.passwords,
-        signin,
-        password_login=password_login,
-        tries=APP_LOGIN,
-        failures=APP_ACCOUNT_FAILURES,
-        locked=AccountLocked,
-    )
     reset = PasswordReset(
         e.db,
         e.clock,
@@ -61,13 +47,13 @@ def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Ope
         e.outbox,
         e.marks,
         settings.reset_token_ttl,
-        password_login=password_login,
+        password_login=settings.auth_policy == "standard",
         requests=APP_RESET_REQUEST,
         confirms=APP_RESET_CONFIRM,
     )
     return [
         *_sign_up(settings, e),
-        *login.operations(password, people),
+        *login.operations(app_login(settings, e, signin), people),
         *logout.operations(Logout(e.db, e.clock, e.audit, p.refresh_tokens, e.marks)),
         *refresh.operations(RefreshPublic(e.db, e.worker_limiter, p.refresh_tokens, p.refreshing, p.grants)),
         *password_reset.operations(reset),
@@ -78,11 +64,31 @@ def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Ope
     ]
 
 
+def app_clearance(settings: Settings, e: Engines, p: ProviderEngines) -> SignIn:
+    """Asks the gates of a sign-in at an application; its session is a grant, which `AppSignIn` opens."""
+    surface = Surface(e.mint, p.refresh_tokens, p.lifetimes.refresh, ticket=None)
+    return SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
+
+
 def people_signin(settings: Settings, e: Engines, p: ProviderEngines) -> AppSignIn:
     """Clears people of an application, and opens their grants."""
-    surface = Surface(e.mint, p.refresh_tokens, p.lifetimes.refresh, ticket=None)
-    signin = SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
-    return AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
+    return AppSignIn(e.db, e.clock, e.audit, e.second_factors, app_clearance(settings, e, p), p.grants)
+
+
+def app_login(settings: Settings, e: Engines, signin: SignIn) -> Login:
+    """Proves passwords at applications."""
+    return Login(
+        e.db,
+        e.clock,
+        e.audit,
+        e.login_limiter,
+        e.passwords,
+        signin,
+        password_login=settings.auth_policy == "standard",
+        tries=APP_LOGIN,
+        failures=APP_ACCOUNT_FAILURES,
+        locked=AccountLocked,
+    )
 
 
 def app_invitations(settings: Settings, e: Engines, people: AppSignIn) -> AcceptAppInvitation:
