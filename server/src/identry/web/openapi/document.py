@@ -51,7 +51,8 @@ for every further call. Nothing leaves this server.
 
 **Shape.** JSON in, JSON out, camelCase. A success is `{"success": true, "data": …}`, an error
 `{"success": false, "error": {"code", "message", "details"?}}`. Under `/api/v1` keys are snake_case, a success is the
-object itself, an error `{"error": {"code", "message", "details"?}}`. Unknown request fields are ignored. Times are
+object itself, an error `{"error": {"code", "message", "details"?}}`. Under `/oauth` bodies are forms and errors
+`{"error": code, "error_description"}` (RFC 6749); under `/api` an error is `{"error": text}`. Unknown request fields are ignored. Times are
 RFC 3339 UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
 
 **Meaning of a status.** `400` the request is malformed · `401` authentication: refresh once, then sign in again ·
@@ -103,7 +104,7 @@ def document(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         "info": {
             "title": "Identry",
             "version": version,
-            "summary": "The platform surface of a self-hosted identity platform.",
+            "summary": "A self-hosted identity platform: its own API, browsers, OAuth 2.0 and OpenID Connect.",
             "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
