@@ -52,8 +52,9 @@ for every further call. Nothing leaves this server.
 **Shape.** JSON in, JSON out, camelCase. A success is `{"success": true, "data": …}`, an error
 `{"success": false, "error": {"code", "message", "details"?}}`. Under `/api/v1` keys are snake_case, a success is the
 object itself, an error `{"error": {"code", "message", "details"?}}`. Under `/oauth` bodies are forms and errors
-`{"error": code, "error_description"}` (RFC 6749); under `/api` an error is `{"error": text}`. Unknown request fields are ignored. Times are
-RFC 3339 UTC, ids are UUIDs. Every answer carries `X-Request-ID`; send your own to correlate.
+`{"error": code, "error_description"}` (RFC 6749); under `/api` an error is `{"error": text}`. Unknown request fields are
+ignored. Times are RFC 3339 UTC, ids are UUIDs (numbers under `/oauth` and `/api`). Every answer carries `X-Request-ID`;
+send your own to correlate.
 
 **Meaning of a status.** `400` the request is malformed · `401` authentication: refresh once, then sign in again ·
 `403` authenticated, not allowed · `409` the state of the target does not allow it · `429` slow down for `Retry-After`
