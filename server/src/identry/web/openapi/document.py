@@ -52,7 +52,7 @@ for every further call. Nothing leaves this server.
 **Shape.** JSON in, JSON out, camelCase. A success is `{"success": true, "data": …}`, an error
 `{"success": false, "error": {"code", "message", "details"?}}`. Under `/api/v1` keys are snake_case, a success is the
 object itself, an error `{"error": {"code", "message", "details"?}}`. Under `/oauth` bodies are forms and errors
-`{"error": code, "error_description"}` (RFC 6749); under `/api` an error is `{"error": text}`. Unknown request fields are
+`{"error": code, "error_description"}` (RFC 6749); under `/api` it is `{"error": text}`. Unknown request fields are
 ignored. Times are RFC 3339 UTC, ids are UUIDs (numbers under `/oauth` and `/api`). Every answer carries `X-Request-ID`;
 send your own to correlate.
 
