@@ -39,6 +39,7 @@ ENV PATH=/app/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 USER 65532:65532
+# Not 8081: whoever publishes all that is exposed (-P) must not publish the admin port with it.
 EXPOSE 3097
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \

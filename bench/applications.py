@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +23,8 @@ from identry.tokens import ProviderGrant, ProviderMint
 ISSUER = "https://auth.bench.example"
 CALLBACK = "https://app.bench.example/callback"
 SERVED = {"OAUTH_ISSUER": ISSUER}
+VERIFIER = "v" * 43
+_CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +102,31 @@ async def access_tokens(world: World, url: str, app: Application, count: int) ->
 
 
 async def codes(url: str, app: Application, count: int) -> list[str]:
-    """Fresh authorization codes of many users; each works once."""
+    """Fresh authorization codes, each given in a live session of a browser and with a PKCE challenge; each works once.
+
+    `VERIFIER` goes with all of them.
+    """
     now = datetime.now(UTC)
     connection = await asyncpg.connect(url)
     await connection.execute("TRUNCATE authorization_codes")
-    people = [row[0] for row in await connection.fetch("SELECT id FROM users LIMIT $1", count)]
+    browsers = await connection.fetch(
+        "SELECT user_id, id FROM sessions WHERE client_id IS NULL AND revoked_at IS NULL AND expires_at > now()"
+        " LIMIT $1",
+        count,
+    )
     raw = [secrets.token_urlsafe(32) for _ in range(count)]
     await connection.copy_records_to_table(
         "authorization_codes",
         columns=[
-            *("code_hash", "client_id", "user_id", "session_id", "redirect_uri", "redirect_uri_given", "scopes"),
-            *("nonce", "auth_time", "amr", "token_version", "created_at", "expires_at"),
+            *("code_hash", "client_id", "user_id", "browser_session_id", "session_id", "redirect_uri"),
+            *("redirect_uri_given", "scopes", "nonce", "code_challenge", "auth_time", "amr", "token_version"),
+            *("created_at", "expires_at"),
         ],
         records=[
             (
-                *(sha256(code.encode()).digest(), app.id, people[n % len(people)], uuid4(), CALLBACK, True),
-                *(["openid", "email", "profile"], "nonce", now, ["pwd"], 1, now, now + timedelta(hours=1)),
+                *(sha256(code.encode()).digest(), app.id, *browsers[n % len(browsers)], uuid4(), CALLBACK),
+                *(True, ["openid", "email", "profile"], "nonce", _CHALLENGE, now, ["pwd"], 1),
+                *(now, now + timedelta(hours=1)),
             )
             for n, code in enumerate(raw)
         ],

@@ -81,6 +81,7 @@ class World:
             "ARGON2_THREADS": str(params.threads),
             "ARGON2_KEYLEN": str(params.key_length),
             "METRICS_PORT": "0",
+            "ADMIN_PORT": "0",
         }
 
     async def database(self, name: str, *, users: int, sessions: int, params: Argon2Params) -> str:

@@ -18,7 +18,7 @@ import psutil
 
 from bench import applications, provider_limits, server
 from bench import limits as bare
-from bench.applications import CALLBACK, SERVED
+from bench.applications import CALLBACK, SERVED, VERIFIER
 from bench.drive import Load, Sample, drive, driver, median_of
 from bench.figures.throughput import noted, pair
 from bench.server import Server
@@ -143,7 +143,8 @@ def _code_exchange(turn: Turn) -> list[Row]:
 
     def redeemed() -> Sample:
         codes = asyncio.run(applications.codes(turn.url, app, CODES))
-        bodies = [app.form(grant_type="authorization_code", code=code, redirect_uri=CALLBACK) for code in codes]
+        fixed = {"grant_type": "authorization_code", "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+        bodies = [app.form(code=code, **fixed) for code in codes]
         return turn.drive_ours(Load("POST", "/oauth/token", bodies=bodies, media_type=FORM, addresses=True))
 
     def limit() -> Sample:

@@ -13,8 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from hypothesis import HealthCheck, settings
 
 from identry.core.embedded import EmbeddedPostgres
+
+# How long one example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("identry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("identry")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 from harness import Harness, Servers, running
+from hypothesis import HealthCheck, settings
 from services.certificates import self_signed
 from services.name_server import NameServer
 from services.redis import RedisServer
@@ -21,6 +23,10 @@ from services.redis import RedisServer
 from identry.core import observability
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.migrate import migrate_up
+
+# How long one example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("identry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("identry")
 
 _real_connect = socket.socket.connect
 
@@ -116,16 +122,30 @@ _LONGEST = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Each process of a run begins to collect somewhere else, and finds compiled what another has come by already.
+
+    On a clean checkout, compiling every test would otherwise be done by all of them.
+    """
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    folders = [Path(config.rootpath, place) for place in config.args]
+    if worker and all(folder.is_dir() for folder in folders):
+        inside = [path for folder in folders for path in sorted(folder.iterdir())]
+        parts = [str(path) for path in inside if path.is_dir() or path.name.startswith("test_")]
+        start = len(parts) * int(worker.removeprefix("gw")) // count
+        config.args[:] = parts[start:] + parts[:start]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: otherwise one process is left alone with one of them at the end.
 
-    xdist keeps this order with `--no-loadscope-reorder` alone.
+    All processes come to the same order, which xdist keeps with `--no-loadscope-reorder` alone.
     """
     for item in items:
         if item.get_closest_marker("alone") and not any(item.path.is_relative_to(folder) for folder in _ALONE):
             raise pytest.UsageError(f"{item.nodeid} is never run: ALONE in the Makefile does not name its folder")
     rank = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items.sort(key=lambda item: (rank.get(item.path.name, len(rank)), str(item.path)))
 
 
 def pytest_collection_finish() -> None:

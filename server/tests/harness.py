@@ -16,6 +16,7 @@ import uvicorn
 from conformance import Conformance
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from services.clocks import SteadyClock
 from wire import KeptConnections
 
 from identry import tenancy
@@ -24,7 +25,6 @@ from identry.core.clock import MovableClock
 from identry.core.ids import uuid7
 from identry.federation.reach import TenantProviders
 from identry.records import memberships, users
-from identry.records.users import User
 from identry.settings import load
 from identry.web.endpoint import GuardCheck
 
@@ -108,25 +108,15 @@ class Harness:
 
     async def make_user(self, **fields: Any) -> Person:
         """A user in the database: active, approved, with `PASSWORD`; `fields` replace those of the row."""
-        now = self.clock.now()
-        user = User(
-            id=uuid7(self.clock),
-            email=f"u-{secrets.token_hex(6)}@example.com",
-            password_hash=await self.password_hash(),
+        user = users.new(
+            uuid7(self.clock),
+            f"u-{secrets.token_hex(6)}@example.com",
+            self.clock.now(),
             full_name="Test Person",
-            global_role="NONE",
+            password_hash=await self.password_hash(),
             is_active=True,
             approval_status="APPROVED",
-            auth_provider="password",
-            phone_number=None,
-            profile_picture_url=None,
             email_verified=True,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )
         user = replace(user, **fields)
         assert await users.insert(self.db, user)
@@ -189,8 +179,8 @@ class Harness:
 
 BASE_ENV = {
     "APP_ENV": "development",
-    "REDIS_TIMEOUT": "2s",  # this process does everything at once; what a slow engine means is tested elsewhere
-    "DATABASE_TIMEOUT": "15s",
+    "REDIS_TIMEOUT": "10s",  # this process does everything at once; what a slow engine means is tested elsewhere
+    "DATABASE_TIMEOUT": "30s",
     "JWT_SIGNING_KEY_PEM": SIGNING_PEM,
     "SECRET_KEY": "test-" + "k" * 40,
     "INTERNAL_API_KEY": "internal-" + "a" * 32,
@@ -219,6 +209,7 @@ async def running(
     port: int = 0,
     front: Callable[[Any], Any] | None = None,
     tenants: TenantProviders | None = None,
+    clock: MovableClock | None = None,
     **env: str,
 ) -> AsyncIterator[Harness]:
     """An application with `env` over `BASE_ENV`, serving; `redis=False` uses the in-process twin.
@@ -229,7 +220,7 @@ async def running(
     environment = {**BASE_ENV, **engines, **env}
     if redis:
         environment.setdefault("REDIS_URL", servers.redis_url)
-    clock = MovableClock()
+    clock = clock or SteadyClock()
     app = Application(load(environment), clock, browser, tenants)
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without, each answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -30,7 +30,7 @@ async def _instance(environment: dict[str, str]) -> AsyncIterator[httpx2.AsyncCl
             yield client
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 15)
+        await asyncio.to_thread(process.wait, 60)
 
 
 async def _wait_until_ready(client: httpx2.AsyncClient, process: subprocess.Popen[bytes]) -> None:

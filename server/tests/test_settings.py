@@ -313,7 +313,8 @@ class TestServing:
 
     def test_a_bootstrap_hash_is_accepted(self) -> None:
         hashed = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA"
-        for_serving(load({**PRODUCTION, "BOOTSTRAP_ADMIN_EMAIL": "A@B.co", "BOOTSTRAP_ADMIN_PASSWORD_HASH": hashed}))
+        given = {**PRODUCTION, "BOOTSTRAP_ADMIN_EMAIL": "A@B.co", "BOOTSTRAP_ADMIN_PASSWORD_HASH": hashed}
+        assert for_serving(load(given)).bootstrap_admin_password_hash.reveal() == hashed
 
     @pytest.mark.parametrize(
         ("given", "name"),

@@ -53,7 +53,7 @@ async def services(folder: Path, **environments: dict[str, str]) -> AsyncIterato
     """The services that `environments` name, started together, each with its environment."""
     found: dict[str, Service] = {}
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30))
+        http = await stack.enter_async_context(httpx2.AsyncClient(timeout=90))
         for name, variables in environments.items():
             port, home = free_port(), folder / name
             home.mkdir()

@@ -51,7 +51,7 @@ async def make(clock: Any) -> AsyncIterator[Any]:
     made: list[RedisBuckets] = []
 
     def make(server: RedisServer, **options: Any) -> RedisBuckets:
-        made.append(RedisBuckets(server.url, **{"clock": clock, "timeout": 5} | options))
+        made.append(RedisBuckets(server.url, **{"clock": clock, "timeout": 20} | options))
         return made[-1]
 
     yield make
@@ -95,7 +95,7 @@ async def test_it_refills_in_fractions_up_to_the_burst(server: RedisServer, make
     assert [await buckets.take("k", 0.01, 2) > 0 for _ in range(3)] == [False, False, True]
 
 
-@pytest.mark.parametrize(("rps", "burst", "admitted"), [(5, 0, 0), (0, 2, 2), (0.001, 3, 3), (0.3, 1, 1), (1e6, 5, 8)])
+@pytest.mark.parametrize(("rps", "burst", "admitted"), [(5, 0, 0), (0, 2, 2), (0.001, 3, 3), (0.03, 1, 1), (1e6, 5, 8)])
 async def test_it_decides_as_the_buckets_in_process_do(
     server: RedisServer, make: Any, clock: Any, rps: float, burst: int, admitted: int
 ) -> None:
@@ -174,7 +174,11 @@ async def test_redis_may_die_and_come_back(
 
 async def test_redis_may_hang_and_come_back(fragile: RedisServer, make: Any, clock: Any) -> None:
     buckets = make(fragile, timeout=0.05)
-    await buckets.take("k", 0.001, 10)
+    await buckets.take("first", 0.001, 10)
+    while not buckets.available:  # a machine that had no time for it
+        clock.advance(2)
+        await buckets.take("first", 0.001, 10)
+        await buckets._probing
     fragile.pause()
     waits = await asyncio.gather(*(buckets.take("k", 0.001, 3) for _ in range(50)))
     assert sorted(wait > 0 for wait in waits) == [False] * 3 + [True] * 47
@@ -244,7 +248,7 @@ def test_a_url_that_cannot_be_used_is_refused_at_once_and_not_shown(url: str) ->
 
 
 def test_one_set_of_buckets_serves_one_event_loop_after_another(server: RedisServer) -> None:
-    buckets = RedisBuckets(server.url, timeout=5)
+    buckets = RedisBuckets(server.url, timeout=20)
 
     async def once() -> float:
         try:

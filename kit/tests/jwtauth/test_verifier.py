@@ -292,6 +292,24 @@ class TestRevocation:
             await make_verifier(revocation=hook).verify(signer.mint())
         assert caught.value.message == "token revoked"
 
+    async def test_a_fault_of_ours_refuses_and_the_log_says_where_but_not_what(
+        self,
+        signer: Any,
+        make_verifier: MakeVerifier,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        token = signer.mint()
+        verifier = make_verifier()
+        monkeypatch.setattr(verifier, "_finish", lambda *parts: [][len(token)])
+        with pytest.raises(InvalidToken):
+            verifier.verify_now(token)
+        with pytest.raises(InvalidToken):
+            await verifier.verify(token)
+        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+        assert caplog.text.count("verification failed: IndexError at test_verifier.py:") == 2
+        assert token not in caplog.text
+
     async def test_an_outage_of_what_the_hook_asks_is_a_503(self, signer: Any, make_verifier: MakeVerifier) -> None:
         def hook(token: str, claims: Claims) -> None:
             raise ServiceUnavailable("redis is gone")

@@ -82,6 +82,7 @@ class Login(msgspec.Struct, frozen=True, omit_defaults=True):
     roles: list[str] = []
     app_roles: dict[str, str] = {}
     must_change_password: bool = False
+    device_token: str = ""
 
 
 class AppSignIn:

@@ -6,14 +6,15 @@ Source: contracts/browser-api.md §2.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from identry.profile import Profile, Profiles
+from identry.profile import Profile, ProfileRow, Profiles
 from identry.signin import MFA_TICKET_TTL, MfaRequired, MfaSetupRequired, SignedIn
 from identry.tokens import TokenPair
 from identry.web.call import Answer
@@ -106,15 +107,19 @@ class Replies:
             return Answer(MfaSetupTicket(told["sessionToken"], int(MFA_TICKET_TTL.total_seconds())), 200)
         return await self.session(signed_in.tokens, status=status)
 
-    async def session(self, tokens: TokenPair, *, status: int | None = None) -> Answer:
-        """The tokens of a session, its refresh token in the cookie."""
-        me = await self.me(tokens.session_id)
-        ok = LoginOk(tokens.access_token, tokens.expires_in, me)
-        return Answer(ok, status=status, cookies=(self.cookie.holding(tokens.refresh_token),))
+    async def session(
+        self, tokens: TokenPair, profile: ProfileRow | None = None, *, status: int | None = None
+    ) -> Answer:
+        """The tokens of a session, its refresh token in the cookie.
 
-    async def me(self, session_id: UUID) -> Me:
-        """The person of a session that was just proven."""
-        return self.shown(await self._profiles.of_session(session_id))
+        Args:
+            tokens: of a session that was just proven.
+            profile: who is in it, when that was read with the proof.
+            status: of the answer.
+        """
+        found = self._profiles.of_session(tokens.session_id) if profile is None else self._profiles.of_row(profile)
+        ok = LoginOk(tokens.access_token, tokens.expires_in, self.shown(await found))
+        return Answer(ok, status=status, cookies=(self.cookie.holding(tokens.refresh_token),))
 
     def shown(self, profile: Profile) -> Me:
         """A profile as the app sees it."""
@@ -135,19 +140,15 @@ class Replies:
             last_login_at=profile.last_login_at,
         )
 
-    async def renewed(self, refreshing: Awaitable[TokenPair]) -> Answer:
-        """As `session`; a cookie that is worth nothing is taken away.
-
-        Raises:
-            APIError: whatever the refresh raises.
-        """
+    @contextmanager
+    def taking_away(self) -> Iterator[None]:
+        """What is refused in here for want of a proof takes the cookie away: it is worth nothing."""
         try:
-            tokens = await refreshing
+            yield
         except Unauthorized as refused:
             name, line = self.cookie.cleared()
             refused.headers = {**refused.headers, name.decode(): line.decode()}
             raise
-        return await self.session(tokens)
 
     def gone(self) -> tuple[tuple[bytes, bytes], ...]:
         """Header lines that take the cookie away."""

@@ -1,20 +1,23 @@
 """The person behind a browser's session, as the app needs to know them: tenant, groups, permissions, plan.
 
-Read by the session's id, in one statement; what the tenant owns is asked of `entitlements`. Source: browser-api.md §2
-`Me`.
+One description of what is read: by itself for sessions (those that are asked for at once go together), and as part of
+the statement that rotates one. What the tenant owns is asked of `entitlements`. Source: browser-api.md §2 `Me`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
+from identry.core.together import Together
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
 from identry.records import groups, identities, passkeys, sessions
@@ -22,9 +25,8 @@ from identry.records import groups, identities, passkeys, sessions
 log = structlog.get_logger("identry.profile")
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A user in a tenant; the first fields in the column order of the SELECT here."""
+class Profile(msgspec.Struct, frozen=True):
+    """A user in a tenant; the first fields in the order of `COLUMNS`."""
 
     user_id: UUID
     email: str
@@ -43,17 +45,37 @@ class Profile:
     modules: tuple[str, ...]
 
 
-_OF_SESSION = f"""
-    SELECT u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled,
-           {passkeys.OWNED}, u.last_login_at, t.id AS tenant_id, t.name, t.mfa_required,
-           plan.plan, plan.version, held.ids, held.names, held.permissions, owned.id, owned.name, owned.permissions,
-           {sessions.ENDED} AS ended, tm.is_active AND t.is_active AS seated
-    FROM {sessions.OF_USER}
-    JOIN tenant_members tm ON tm.tenant_id = s.tenant_id AND tm.user_id = u.id
-    JOIN tenants t ON t.id = s.tenant_id
-    LEFT JOIN company_entitlements plan ON plan.company_id = s.tenant_id
+ProfileRow = Sequence[Any]
+"""What PostgreSQL told for `COLUMNS`."""
+
+# What a profile is made of, for a statement over `u` (users) and `tables`.
+COLUMNS = f"""
+    u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled, {passkeys.OWNED},
+    u.last_login_at, t.id, t.name, t.mfa_required, plan.plan, plan.version,
+    held.ids, held.names, held.permissions, owned.id, owned.name, owned.permissions
+"""
+WIDTH = 19
+"""Of `COLUMNS`."""
+
+
+def tables(tenant_id: str) -> str:
+    """The joins behind `u` that `COLUMNS` need besides; without a membership (`tm`) there is no row.
+
+    Args:
+        tenant_id: the expression that says which tenant.
+    """
+    return f"""
+    JOIN tenant_members tm ON tm.tenant_id = {tenant_id} AND tm.user_id = u.id
+    JOIN tenants t ON t.id = tm.tenant_id
+    LEFT JOIN company_entitlements plan ON plan.company_id = tm.tenant_id
     LEFT JOIN {groups.OWNED}
     CROSS JOIN LATERAL ({groups.HELD}) held
+    """
+
+
+_OF_SESSIONS = f"""
+    SELECT s.id, {sessions.ENDED} IS NULL AND tm.is_active AND t.is_active, {COLUMNS}
+    FROM {sessions.OF_USERS} {tables("s.tenant_id")}
 """  # noqa: S608 - constant expressions
 
 
@@ -73,6 +95,7 @@ class Profiles:
         self._entitlements = entitlements
         self._plan = plan
         self._mfa_required = mfa_required
+        self._sessions = Together(self._ask)
 
     async def of_session(self, session_id: UUID) -> Profile:
         """Who just proved to be in this session.
@@ -80,33 +103,28 @@ class Profiles:
         Raises:
             LookupError: no such session, or it is of no tenant.
         """
-        row = await self._row(session_id)
-        if row is None:
+        found = await self._sessions(session_id)
+        if found is None:
             raise LookupError("a session without a profile")
-        return await self._profile(row)
+        return await self.of_row(found[1])
 
     async def of_live(self, session_id: UUID) -> Profile | None:
         """Who is in this session; None when it ended, or user or tenant may not act any more."""
-        row = await self._row(session_id)
-        if row is None or row["ended"] is not None or not row["seated"]:
-            return None
-        return await self._profile(row)
+        found = await self._sessions(session_id)
+        return await self.of_row(found[1]) if found is not None and found[0] else None
 
-    async def _row(self, session_id: UUID) -> Any | None:
-        return await self._db.fetchrow(_OF_SESSION, session_id, self._clock.now())
-
-    async def _profile(self, row: Any) -> Profile:
-        *known, plan, version, ids, names, permissions, owned_id, owned_name, owned_permissions, _, _ = row
+    async def of_row(self, row: ProfileRow) -> Profile:
+        """The profile that a statement has read."""
+        *known, plan, version, ids, names, permissions, owned_id, owned_name, owned_permissions = row
         found = dict(zip(ids, names, strict=True)) if ids else {}
-        keys = set(permissions.split()) if permissions else set()
         if owned_id is not None:
             found[owned_id] = owned_name
-            keys.update(owned_permissions)
+            permissions = " ".join((*owned_permissions, permissions or ""))
         rest: Any = (
             plan or self._plan,
             tuple(sorted(found.items(), key=_by_name)) if len(found) > 1 else tuple(found.items()),
-            tuple(sorted(keys)),
-            await self._modules(row["tenant_id"], plan, version),
+            _each_once(permissions or ""),
+            await self._modules(known[8], plan, version),
         )
         return Profile(*known, *rest)
 
@@ -114,13 +132,29 @@ class Profiles:
         """Whether a second factor is demanded of a person who has none."""
         return not (profile.mfa_enabled or profile.has_passkey) and (self._mfa_required or profile.tenant_demands_mfa)
 
+    async def _ask(self, session_ids: list[UUID]) -> Mapping[UUID, tuple[bool, ProfileRow]]:
+        """Whether each of these sessions counts, and who is in it; ended ones included."""
+        rows = await self._db.fetch(_OF_SESSIONS, session_ids, self._clock.now())
+        return {row[0]: (row[1], row[2:]) for row in rows}
+
     async def _modules(self, tenant_id: UUID, plan: str | None, version: int | None) -> tuple[str, ...]:
         """What the tenant owns; nothing while that cannot be told: a sign-in does not wait for another service."""
         try:
-            return tuple(sorted((await self._entitlements.owned_with(tenant_id, plan, version or 0)).modules))
+            return _in_order((await self._entitlements.owned_with(tenant_id, plan, version or 0)).modules)
         except EntitlementsUnavailable:
             log.warning("profile.modules_unknown", tenant_id=str(tenant_id))
             return ()
+
+
+@lru_cache(maxsize=1024)
+def _each_once(keys: str) -> tuple[str, ...]:
+    """Keys with blanks between them, sorted; people of one group have the same."""
+    return tuple(sorted(set(keys.split())))
+
+
+@lru_cache(maxsize=1024)
+def _in_order(modules: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(modules))
 
 
 def _by_name(group: tuple[UUID, str]) -> str:

@@ -17,7 +17,7 @@ from identry.core.db import Database
 from identry.core.ids import uuid7
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
-from identry.records import audit as audit_log
+from identry.opening import NewSession, Openings, Used, bytea
 from identry.records import one_time_tokens, passkeys, seats, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
@@ -82,29 +82,6 @@ def passkey_amr(passkey: Passkey) -> tuple[str, ...]:
     return ("swk" if passkey.backup_eligible else "hwk", "user", "mfa")
 
 
-# One round trip and one commit. The UPDATE locks the user's row and repeats the gate, so a deactivation, a password
-# change or a second factor that came while the password was being hashed leaves no session behind.
-_OPEN_SESSION = f"""
-    WITH allowed AS (
-        UPDATE users SET last_login_at = $2
-        WHERE id = $3 AND is_active AND approval_status = 'APPROVED' AND token_version = $4
-          AND (NOT mfa_enabled OR 'mfa' = ANY ($6::text[]))
-          AND ($23::uuid IS NULL OR EXISTS (
-              SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
-              WHERE tm.tenant_id = $23 AND tm.user_id = $3 AND tm.is_active AND t.is_active))
-        RETURNING id
-    ), opened AS (
-        INSERT INTO sessions (id, user_id, created_at, expires_at, auth_time, amr, token_version,
-                              refresh_token_hash, ip, user_agent, tenant_id)
-        SELECT $1, allowed.id, $2, $5, $2, $6, $4, $7, $8, $9, $23 FROM allowed RETURNING id
-    ), logged AS (
-        {audit_log.INSERT}
-        SELECT $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 FROM opened RETURNING id
-    )
-    SELECT count(*) FROM logged
-"""  # noqa: S608 - constant column names
-
-
 @dataclass(frozen=True, slots=True)
 class Surface:
     """What differs between the ways in.
@@ -153,6 +130,7 @@ class SignIn:
         self._audit = audit
         self._surface = surface
         self._demands = demands
+        self._openings = Openings(db)
 
     async def complete(
         self, user: User, amr: tuple[str, ...], origin: Origin, *, tenant_id: UUID | None = None
@@ -174,7 +152,37 @@ class SignIn:
             CredentialsChanged: the account changed since the proof.
         """
         seat = await self.clear(user, amr, origin, tenant_id=tenant_id)
-        return await self._open_session(user, amr, seat, origin)
+        return await self._open(user, amr, seat, origin) or await self._refuse_changed(user, origin)
+
+    async def complete_using(
+        self,
+        used: Used,
+        user: User,
+        amr: tuple[str, ...],
+        origin: Origin,
+        *,
+        places: list[Place],
+        tenant_id: UUID | None = None,
+    ) -> SignedIn | None:
+        """`complete` after a second factor in one statement, which uses the proof up; None: nothing has happened.
+
+        The caller then goes step by step, which tells why: a gate is closed, the proof was used before, the account
+        changed.
+
+        Args:
+            used: what proves the second factor, and how it is used up.
+            user: as in `complete`.
+            amr: as in `complete`, `mfa` among it.
+            origin: the request.
+            places: of the user, as read before the proof.
+            tenant_id: as in `complete`.
+        """
+        try:
+            gate(user)
+            seat, _ = self._obey(amr, places, tenant_id)
+        except Forbidden:
+            return None
+        return await self._open(user, amr, seat, origin, used)
 
     async def clear(
         self, user: User, amr: tuple[str, ...], origin: Origin, *, tenant_id: UUID | None = None
@@ -185,15 +193,11 @@ class SignIn:
             as `complete`, but for CredentialsChanged: whoever opens the session asks that.
         """
         await self.admit(user, origin)
-        places = await seats.of_user(self._db, user.id)
-        if self._surface.seated:
-            places = [place for place in places if tenant_id in {None, place.tenant_id}][:1]
-        seat = await self._seat(user, places, origin)
-        # A session of a tenant obeys that tenant; one of the platform reaches all of the user's, so it obeys them all.
-        obeyed = [place for place in places if place.open]
-        if amr[0] in LOCAL and not self._local_may(obeyed):
-            await self._audit_blocked(user, PasswordLoginDisabled.code, origin)
-            raise PasswordLoginDisabled
+        try:
+            seat, obeyed = self._obey(amr, await seats.of_user(self._db, user.id), tenant_id)
+        except Forbidden as closed:
+            await self._audit_blocked(user, closed.code, origin)
+            raise
         if "mfa" not in amr:
             demanded = self._demands.mfa or any(place.mfa_required for place in obeyed)
             if methods := await self._second_factors(user, demanded=demanded):
@@ -204,14 +208,25 @@ class SignIn:
                 raise await self._demand_setup(user, amr, origin, tenant_id)
         return seat
 
-    async def _seat(self, user: User, places: list[Place], origin: Origin) -> Seat | None:
-        if not self._surface.seated:
-            return None
-        if not places or not places[0].open:
-            await self._audit_blocked(user, TenantInactive.code, origin)
-            raise TenantInactive
-        home = places[0]
-        return Seat(home.tenant_id, home.role, home.plan or self._demands.plan)
+    def _obey(
+        self, amr: tuple[str, ...], places: list[Place], tenant_id: UUID | None
+    ) -> tuple[Seat | None, list[Place]]:
+        """Where a session that begins like this would sit, and the open places that it answers to.
+
+        Raises:
+            TenantInactive, PasswordLoginDisabled: none of this user's, or not begun like this.
+        """
+        seat = None
+        if self._surface.seated:
+            places = [place for place in places if tenant_id in {None, place.tenant_id}][:1]
+            if not places or not places[0].open:
+                raise TenantInactive
+            seat = Seat(places[0].tenant_id, places[0].role, places[0].plan or self._demands.plan)
+        # A session of a tenant obeys that tenant; one of the platform reaches all of the user's, so it obeys them all.
+        obeyed = [place for place in places if place.open]
+        if amr[0] in LOCAL and not self._local_may(obeyed):
+            raise PasswordLoginDisabled
+        return seat, obeyed
 
     async def _second_factors(self, user: User, *, demanded: bool) -> list[str]:
         """What may finish this sign-in. A passkey alone asks for nothing; where something else asks, it may answer."""
@@ -282,50 +297,34 @@ class SignIn:
             await self._audit.record(tx, event, origin, actor=user.id, target=user.id)
         return ticket
 
-    async def _open_session(self, user: User, amr: tuple[str, ...], seat: Seat | None, origin: Origin) -> SignedIn:
+    async def _open(
+        self, user: User, amr: tuple[str, ...], seat: Seat | None, origin: Origin, used: Used | None = None
+    ) -> SignedIn | None:
+        """The session; None when the account changed since it was read, or what was to be used up was used."""
         session_id, now = uuid7(self._clock), self._clock.now()
+        tenant_id = seat.tenant_id if seat else None
         refresh_token = self._surface.refresh_tokens.new(session_id)
-        grant = Grant(
-            session_id,
-            user.id,
-            user.global_role,
-            user.token_version,
-            list(amr),
-            now,
-            now + self._surface.session_ttl,
-            seat,
-        )
-        event = self._audit.row(
-            "auth.login.succeeded",
-            origin,
-            actor=user.id,
-            target=user.id,
-            company_id=seat.tenant_id if seat else None,
-            session_id=session_id,
-            details={"amr": grant.amr},
-        )
-        opened = await self._db.fetchval(
-            _OPEN_SESSION,
+        expires_at = now + self._surface.session_ttl
+        new = NewSession(
             session_id,
             now,
             user.id,
             user.token_version,
-            grant.expires_at,
-            grant.amr,
-            refresh_token.hash,
+            expires_at,
+            amr,
+            bytea(refresh_token.hash),
             origin.ip,
             origin.user_agent,
-            *event,
-            seat.tenant_id if seat else None,
+            origin.request_id,
+            tenant_id,
+            *sorted((uuid7(self._clock), uuid7(self._clock))),
         )
-        if not opened:
-            return await self._refuse_changed(user, origin)
+        if not await self._openings.open(new, used):
+            return None
         annotate(sign_in="succeeded")
-        return SignedIn(
-            self._surface.mint.pair(grant, refresh_token.raw),
-            replace(user, last_login_at=now),
-            seat.tenant_id if seat else None,
-        )
+        grant = Grant(session_id, user.id, user.global_role, user.token_version, list(amr), now, expires_at, seat)
+        tokens = self._surface.mint.pair(grant, refresh_token.raw)
+        return SignedIn(tokens, replace(user, last_login_at=now), tenant_id)
 
     async def _refuse_changed(self, user: User, origin: Origin) -> SignedIn:
         """Say what happened to the account since it was read; the proof that was given counts no more."""

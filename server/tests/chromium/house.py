@@ -26,10 +26,10 @@ class House:
         await tab.send("Emulation.setScriptExecutionDisabled", value=not scripts)
         return tab
 
-    async def passkeys(self, tab: Tab) -> None:
-        """Give the browser of a tab a place for passkeys, which confirms whatever it is asked for."""
+    async def passkeys(self, tab: Tab) -> str:
+        """Give the browser of a tab a place for passkeys, which confirms whatever it is asked for; its id."""
         await tab.send("WebAuthn.enable")
-        await tab.send(
+        made = await tab.send(
             "WebAuthn.addVirtualAuthenticator",
             options={
                 "protocol": "ctap2",
@@ -40,6 +40,7 @@ class House:
                 "automaticPresenceSimulation": True,
             },
         )
+        return str(made["authenticatorId"])
 
     async def sign_in(self, tab: Tab, person: Person) -> None:
         await tab.goto(f"{self.url}/login")

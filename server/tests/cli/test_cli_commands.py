@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from harness import SIGNING_PEM
+from services.ports import free_port
 from services.program import identry
 from services.redis import RedisServer
 
+from identry.cli.doctor import admin_port
 from identry.core.embedded import EmbeddedPostgres
+from identry.settings import load
 
 SECRET_KEY = "only for tests: 0123456789 abcdefghijklmnopqrst"
 
@@ -146,6 +150,29 @@ class TestDoctor:
         assert "note  JWT_SECRET: is set and ignored" in report.stdout
         assert report.stdout.count("→") >= 3
         assert "hunter2" not in report.stdout + report.stderr
+
+    async def test_it_says_where_the_admin_port_listens_and_who_can_reach_it(self) -> None:
+        taken, free = socket.create_server(("127.0.0.1", 0)), free_port()
+        port = str(taken.getsockname()[1])
+        issuer = {"OAUTH_ISSUER": "https://auth.example.com"}
+        said = {
+            "ok  none: OAUTH_ISSUER is not set": {},
+            f"ok  127.0.0.1:{port}, for this machine alone; answers": {**issuer, "ADMIN_PORT": port},
+            f"ok  [::1]:{free}, for this machine alone; does not answer": {
+                **issuer, "ADMIN_PORT": str(free), "ADMIN_BIND_HOST": "::1",
+            },
+            f"note  0.0.0.0:{port}, exposed on every address of this machine; answers": {
+                **issuer, "ADMIN_PORT": port, "ADMIN_BIND_HOST": "0.0.0.0",
+            },
+        }  # fmt: skip
+        with taken:
+            for expected, settings in said.items():
+                (finding,) = [found async for found in admin_port(load(settings))]
+                assert f"{finding.grade.value}  {finding.detail}".startswith(expected)
+                assert bool(finding.advice) == (finding.grade.value == "note")
+            for env, grade in (("development", "ok"), ("production", "note")):
+                (finding,) = [found async for found in admin_port(load({**issuer, "APP_ENV": env, "ADMIN_PORT": "0"}))]
+                assert (finding.grade.value, "under /manage" in finding.detail) == (grade, True)
 
     def test_nothing_configured_names_what_is_required(self, tmp_path: Path) -> None:
         report = identry("doctor", cwd=tmp_path)

@@ -22,6 +22,7 @@ from typing import Any
 import httpx2
 import pytest
 from services.ports import free_port
+from services.preloaded import preloaded
 from services.program import PROGRAM, all_gone, children, dev, environment, identry, started, wait_for
 
 
@@ -171,12 +172,8 @@ def test_on_a_terminal_the_card_fits_and_the_command_is_not_broken(
 ) -> None:
     parent, child = pty.openpty()
     variables = {"TERM": "xterm", "COLUMNS": str(columns), **({} if colour else {"NO_COLOR": "1"})}
-    process = subprocess.Popen(
-        [*PROGRAM, "dev", "--port", str(free_port())],
-        cwd=home,
-        env=environment(**variables),
-        stdout=child,
-        stderr=child,
+    process = preloaded.start(
+        ["dev", "--port", str(free_port())], cwd=home, env=environment(**variables), files=(child, child, child)
     )
     os.close(child)
     text = ""
@@ -188,7 +185,7 @@ def test_on_a_terminal_the_card_fits_and_the_command_is_not_broken(
         with contextlib.suppress(OSError):
             while os.read(parent, 65536):
                 pass
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
         os.close(parent)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r\n", "\n")
     assert re.search(r"^curl -s http://127\.0\.0\.1:\d+/auth/login -H '.*' -d '\{.*\}'$", plain, re.MULTILINE)

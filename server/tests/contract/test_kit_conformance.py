@@ -38,7 +38,7 @@ class StillSignedIn:
     """A revocation hook: the server says whether the session behind a token is still alive."""
 
     def __init__(self, base_url: str) -> None:
-        self.http = httpx2.AsyncClient(base_url=base_url, timeout=5)
+        self.http = httpx2.AsyncClient(base_url=base_url, timeout=30)
 
     async def __call__(self, token: str, _claims: Claims) -> None:
         try:

@@ -175,8 +175,8 @@ def test_a_pid_file_whose_number_belongs_to_someone_else_is_no_obstacle(made: Pa
     with EmbeddedPostgres(made):
         lines = (made / "data" / "postmaster.pid").read_text().splitlines()
     (made / "data" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-    with EmbeddedPostgres(made):
-        pass
+    with EmbeddedPostgres(made) as server:
+        assert server.pid not in {None, os.getpid()}
 
 
 def test_a_half_made_cluster_is_made_again(folder: Path) -> None:

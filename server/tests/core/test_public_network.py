@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from services.certificates import self_signed
+from services.pauses import Pauses
 
 from identry.core.outbound import JsonClient, OutboundError
 from identry.core.public_network import PublicNetwork, Resolve, is_public
@@ -211,13 +212,14 @@ async def test_a_redirect_is_an_answer_and_nobody_goes_there(private: Listener) 
 
 async def test_open_and_closed_private_ports_answer_the_same_and_at_once(private: Listener) -> None:
     client = JsonClient(transport=PublicNetwork())
-    started = time.monotonic()
-    answers = {
-        await refused(client, f"https://{host}/")
-        for host in (f"127.0.0.1:{private.port}", "127.0.0.1:1", f"localhost:{private.port}", "10.255.255.1")
-    }
+    with Pauses() as pauses:
+        started = time.monotonic()
+        answers = {
+            await refused(client, f"https://{host}/")
+            for host in (f"127.0.0.1:{private.port}", "127.0.0.1:1", f"localhost:{private.port}", "10.255.255.1")
+        }
+        assert time.monotonic() - started < 2 + pauses.seconds, "nobody was waited for"
     assert answers == {"ConnectError"}
-    assert time.monotonic() - started < 2, "nobody was waited for"
     await client.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -33,23 +34,64 @@ async def test_what_is_asked_in_one_turn_goes_together_and_each_question_once() 
     assert source.asked == [[1, 2, 3, -1]]
 
 
-async def test_who_asks_while_two_are_under_way_goes_with_the_next_and_gets_a_fresh_answer() -> None:
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_who_asks_while_one_is_under_way_goes_with_the_next_and_gets_a_fresh_answer() -> None:
     source = Source()
-    together = Together(source)
+    together = Together(source, patience=60)
     source.gate.clear()
     first = asyncio.create_task(together(1))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    second = asyncio.create_task(together(1))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    later = [asyncio.create_task(together(number)) for number in (1, 5, 5)]
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert source.asked == [[1], [1]], "what is under way answers nobody who came later"
+    await turns()
+    later = []
+    for number in (1, 5, 5):
+        later.append(asyncio.create_task(together(number)))
+        await turns()
+    assert source.asked == [[1]], "what is under way answers nobody who came later"
     source.gate.set()
-    assert await asyncio.gather(first, second, *later) == [1, 1, 1, 25, 25]
-    assert source.asked == [[1], [1], [1, 5]]
+    assert await asyncio.gather(first, *later) == [1, 1, 25, 25]
+    assert source.asked == [[1], [1, 5]]
+
+
+async def test_nobody_waits_long_for_a_statement_that_is_slow() -> None:
+    source = Source()
+    together = Together(source, patience=0)
+    source.gate.clear()
+    slow = asyncio.create_task(together(1))
+    await turns()
+    later = asyncio.create_task(together(2))
+    while len(source.asked) < 2:
+        await asyncio.sleep(0)
+    assert source.asked == [[1], [2]]
+    assert not slow.done()
+    source.gate.set()
+    assert await asyncio.gather(slow, later) == [1, 4]
+
+
+async def test_a_statement_runs_in_the_context_of_who_asked_first_in_it() -> None:
+    request: ContextVar[str] = ContextVar("request", default="")
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def answer(numbers: list[int]) -> dict[int, int]:
+        seen.append(request.get())
+        await gate.wait()
+        return {}
+
+    async def ask(name: str, number: int) -> None:
+        request.set(name)
+        await together(number)
+
+    together = Together(answer, patience=60)
+    asked = []
+    for number, name in enumerate(("first", "second", "third")):
+        asked.append(asyncio.create_task(ask(name, number)))
+        await turns()
+    gate.set()
+    await asyncio.gather(*asked)
+    assert seen == ["first", "second"], "the third went with the second"
 
 
 async def test_a_batch_is_bounded() -> None:

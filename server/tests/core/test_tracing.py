@@ -85,7 +85,10 @@ async def test_a_request_and_its_statements_are_one_trace_of_the_caller(servers:
     assert set(statements) == {
         "SELECT users",
         "SELECT company_memberships SELECT company_entitlements SELECT tenant_members SELECT tenants",
-        "UPDATE users SELECT tenant_members SELECT tenants INSERT sessions INSERT auth_audit_logs",
+        (
+            "SELECT unnest SELECT users SELECT tenant_members SELECT tenants UPDATE users INSERT sessions"
+            " INSERT auth_audit_logs"
+        ),
     }
     for statement in statements.values():
         assert statement.trace_id == login.trace_id

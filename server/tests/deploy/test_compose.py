@@ -28,7 +28,10 @@ def read(name: str) -> dict[str, Any]:
 def test_the_base_file_starts_the_server_alone_and_shows_it_to_this_host_only() -> None:
     services = read("compose.yaml")["services"]
     assert list(services) == ["auth"]
-    assert services["auth"]["ports"] == ["${PUBLISH:-127.0.0.1}:${PUBLISH_PORT:-3097}:3097"]
+    assert services["auth"]["ports"] == [
+        "${PUBLISH:-127.0.0.1}:${PUBLISH_PORT:-3097}:3097",
+        "127.0.0.1:${PUBLISH_ADMIN_PORT:-8081}:8081",
+    ]
     assert services["auth"]["env_file"] == [{"path": ".env", "required": False}]
 
 

@@ -98,6 +98,10 @@ def render(helm: str, tmp_path: Path, **values: Any) -> dict[str, dict[str, Any]
 
 
 EVERYTHING: dict[str, Any] = {
+    "admin": {
+        "enabled": True,
+        "networkPolicy": {"enabled": True, "from": [{"podSelector": {"matchLabels": {"a": "b"}}}]},
+    },
     "ingress": {"enabled": True, "className": "nginx", "tlsSecretName": "tls", "annotations": {"a": "b"}},
     "autoscaling": {"enabled": True},
     "metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
@@ -206,6 +210,39 @@ def test_the_public_service_does_not_show_metrics(helm: str, tmp_path: Path) -> 
     monitor = objects["ServiceMonitor/auth-identry"]["spec"]["selector"]["matchLabels"]
     assert monitor.items() <= objects["Service/auth-identry-metrics"]["metadata"]["labels"].items()
     assert not monitor.items() <= objects["Service/auth-identry"]["metadata"]["labels"].items()
+
+
+def test_the_admin_port_is_on_a_pod_s_loopback_unless_it_is_asked_for(helm: str, tmp_path: Path) -> None:
+    (container,) = render(helm, tmp_path)["Deployment/auth-identry"]["spec"]["template"]["spec"]["containers"]
+    assert {port["name"] for port in container["ports"]} == {"http", "metrics"}
+    assert not [variable for variable in container["env"] if variable["name"].startswith("ADMIN_")]
+
+
+def test_the_admin_port_has_a_service_of_its_own_inside_the_cluster(helm: str, tmp_path: Path) -> None:
+    objects = render(helm, tmp_path, **{**EVERYTHING, "service": {"type": "LoadBalancer"}})
+    (container,) = objects["Deployment/auth-identry"]["spec"]["template"]["spec"]["containers"]
+    assert {"name": "admin", "containerPort": 8081} in container["ports"]
+    assert {"name": "ADMIN_BIND_HOST", "value": "0.0.0.0"} in container["env"]
+    assert {"name": "ADMIN_PORT", "value": "8081"} in container["env"]
+    service = objects["Service/auth-identry-admin"]["spec"]
+    assert service["type"] == "ClusterIP"
+    assert service["ports"] == [{"name": "admin", "port": 8081, "targetPort": "admin"}]
+    assert [port["name"] for port in objects["Service/auth-identry"]["spec"]["ports"]] == ["http"]
+    assert "admin" not in yaml.safe_dump(objects["Ingress/auth-identry"]["spec"])
+
+
+def test_a_network_policy_lets_only_its_peers_to_the_admin_port(helm: str, tmp_path: Path) -> None:
+    def rules(peers: list[Any]) -> list[dict[str, Any]]:
+        admin = {"enabled": True, "networkPolicy": {"enabled": True, "from": peers}}
+        found: list[dict[str, Any]] = render(helm, tmp_path, admin=admin)["NetworkPolicy/auth-identry"]["spec"][
+            "ingress"
+        ]
+        return found
+
+    everybody = {"ports": [{"port": "http"}, {"port": "metrics"}]}
+    peer = {"podSelector": {"matchLabels": {"identry-admin": "true"}}}
+    assert rules([]) == [everybody]
+    assert rules([peer]) == [everybody, {"ports": [{"port": "admin"}], "from": [peer]}]
 
 
 def test_with_autoscaling_the_number_of_pods_is_left_to_it(helm: str, tmp_path: Path) -> None:

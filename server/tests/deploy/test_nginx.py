@@ -114,6 +114,10 @@ async def test_a_proxied_login_is_audited_with_the_client_s_address(nginx: str, 
 
                 bearer = {"Authorization": f"Bearer {reply.json()['data']['accessToken']}"}
                 assert (await client.get("/auth/me", headers=bearer)).status_code == 200
+                assert (await app.http.get("/manage/api/admin/users")).status_code == 401  # it is there …
+                for path in ("/manage", "/manage/api/admin/users", "//manage/api/apps", "/x/../manage/", "/%6danage/"):
+                    hidden = await client.get(httpx2.URL(str(client.base_url), raw_path=path.encode()))
+                    assert hidden.status_code == 404, path
                 too_large = await client.post("/auth/login", content=b" " * (1 << 20) + b"{}")
                 assert too_large.status_code == 413
 

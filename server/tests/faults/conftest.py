@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from services.program import CALM
 from services.redis import RedisServer
 
 from faults.journal import Crowd, people
@@ -43,7 +44,7 @@ class Stage:
     @property
     def direct(self) -> dict[str, str]:
         """Settings of a server that asks the engines themselves: the proxies share this process with the crowd."""
-        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url, "REDIS_TIMEOUT": "2s"}
+        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url, **CALM}
 
     def crowd(self, size: int = 12) -> Crowd:
         """That many people, ready to work on both replicas in turn."""

@@ -48,6 +48,8 @@ class FaultProxy:
         self._clients: set[asyncio.StreamWriter] = set()
         self.mode = Mode.PASS
         self.delay = 0.0
+        self.cut_at = b""
+        """What a client may not say: when it does, the mode is CUT from then on; empty: nothing."""
         self.port = 0
         self.accepted = 0
         """How many connections have come in so far."""
@@ -129,6 +131,9 @@ class FaultProxy:
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
+            if self.cut_at and self.cut_at in data and writer not in self._clients:
+                self.set(Mode.CUT)
+                return
             match self.mode:
                 case Mode.BLACK_HOLE | Mode.HANG:
                     continue
@@ -153,7 +158,7 @@ class FaultProxy:
     def _reset(self, writer: asyncio.StreamWriter) -> None:
         self._writers.discard(writer)
         raw = writer.get_extra_info("socket")
-        if raw is not None and self.mode is Mode.CUT:
+        if raw is not None and raw.fileno() >= 0 and self.mode is Mode.CUT:
             # Linger of 0 seconds makes close() send RST instead of FIN.
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from harness import SIGNING_PEM
@@ -34,6 +35,9 @@ PRODUCTION = {
     "REFRESH_GRACE": "60s",
     "METRICS_PORT": "0",
     "HASH_QUEUE": "500",
+    # As an operator has them who sets nothing.
+    "REDIS_TIMEOUT": "200ms",
+    "DATABASE_TIMEOUT": "1900ms",
 }
 
 
@@ -86,6 +90,20 @@ async def fleet(folder: Path, **env: str) -> AsyncIterator[Fleet]:
     """Start replicas inside the block."""
     with ExitStack() as stack:
         yield Fleet(folder, env, stack)
+
+
+async def served(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """The first answer that is no 503, where no fault is on: a server that had no time for a moment may refuse.
+
+    Raises:
+        AssertionError: there was none.
+    """
+    for _ in range(200):
+        reply = await ask()
+        if reply.status_code != 503:
+            return reply
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"nothing is wrong, and yet nobody is served: {reply.text}")
 
 
 async def until_ready(replica: Replica, seconds: float = 60.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 
 import httpx2
@@ -14,19 +15,19 @@ from provider.grants import REDIRECT, VERIFIER, code_for
 from faults.conftest import Stage
 from faults.journal import people
 from faults.proxy import Mode
-from faults.replicas import PASSWORD
+from faults.replicas import PASSWORD, served
 from faults.test_honest_answers import settled
 from identry.core.clock import SystemClock
 from identry.core.db import Database
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 async def grant_of(stage: Stage, client: httpx2.AsyncClient) -> tuple[App, dict[str, str]]:
     """A new application, and the tokens of somebody's grant to it."""
     token = stage.admin.headers["Authorization"].removeprefix("Bearer ")
     [email] = await people(stage.admin, token, 1, PASSWORD)
-    db = await Database.connect(stage.postgres.url)
+    db = await Database.connect(stage.postgres.url, patience=30)
     try:
         there = SimpleNamespace(db=db, clock=SystemClock())
         user = await db.fetchrow("SELECT id, token_version FROM users WHERE email = $1", email)
@@ -36,7 +37,7 @@ async def grant_of(stage: Stage, client: httpx2.AsyncClient) -> tuple[App, dict[
     finally:
         await db.close()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
-    reply = await client.post("/oauth/token", data={**form, **made.credentials})
+    reply = await served(lambda: client.post("/oauth/token", data={**form, **made.credentials}))
     assert reply.status_code == 200, reply.text
     tokens: dict[str, str] = reply.json()
     return made, tokens
@@ -64,6 +65,7 @@ async def test_nothing_is_told_of_a_token_that_nobody_can_look_up(stage: Stage, 
             assert (reply.status_code, reply.json()["error"]) == (503, "temporarily_unavailable")
             assert reply.headers["Retry-After"]
         await settled(client, stage)
-        assert (await client.post("/oauth/introspect", data=about)).json()["active"] is True
-        assert (await client.post("/oauth/revoke", data=about)).status_code == 200
-        assert (await client.post("/oauth/introspect", data=about)).json() == {"active": False}
+        look, revoke = (partial(client.post, path, data=about) for path in ("/oauth/introspect", "/oauth/revoke"))
+        assert (await served(look)).json()["active"] is True
+        assert (await served(revoke)).status_code == 200
+        assert (await served(look)).json() == {"active": False}

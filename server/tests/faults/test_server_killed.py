@@ -15,7 +15,7 @@ from faults.journal import NO_ANSWER, Crowd
 from faults.ledger import half_done, lost
 from faults.replicas import PASSWORD, Replica, until_ready
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 def kill(replica: Replica) -> None:

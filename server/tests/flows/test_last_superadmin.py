@@ -17,7 +17,7 @@ from identry.core.migrate import migrate_up
 @pytest.fixture(scope="module")
 async def lonely(servers: Servers) -> AsyncIterator[Harness]:
     """An application on an empty database."""
-    db = await Database.connect(servers.postgres_url)
+    db = await Database.connect(servers.postgres_url, patience=30)
     await db.execute("CREATE DATABASE lonely")
     await db.close()
     url = urlunsplit(urlsplit(servers.postgres_url)._replace(path="/lonely"))

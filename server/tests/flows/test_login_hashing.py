@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import bcrypt
@@ -60,25 +62,26 @@ async def test_the_password_is_verified_exactly_as_received(app: Harness) -> Non
     assert (await login(app, person.email, odd.strip())).status_code == 401
 
 
-@pytest.fixture(scope="module")
-async def slow_hash() -> str:
-    """A hash of `PASSWORD` that takes long enough to verify for something to happen meanwhile."""
-    passwords = Passwords(Argon2Params(12, 65536, 1, 32), threads=1, queue=1)
-    try:
-        return await passwords.hash(PASSWORD)
-    finally:
-        await passwords.close()
-
-
 async def login_while(app: Harness, person: Person, sql: str) -> Reply:
-    """Sign in; `sql` runs once the password is being verified."""
-    stats = app.app.engines.passwords.stats
-    attempt = asyncio.create_task(login(app, person.email))
-    while not stats.running:
-        await asyncio.sleep(0.002)
-    await app.db.execute(sql, person.id)
-    assert stats.running, "the verification was over too early to prove anything"
+    """Sign in; `sql` runs while the password waits to be verified, its account already read."""
+    passwords, gate = app.app.engines.passwords, threading.Event()
+    busy = [asyncio.create_task(passwords._pool.run(gate.wait)) for _ in range(passwords._pool._threads)]
+    try:
+        await until(lambda: passwords.stats.running == len(busy))
+        attempt = asyncio.create_task(login(app, person.email))
+        await until(lambda: passwords.stats.queued)
+        await app.db.execute(sql, person.id)
+        assert not attempt.done()
+    finally:
+        gate.set()
+        await asyncio.gather(*busy)
     return await attempt
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +95,17 @@ async def login_while(app: Harness, person: Person, sql: str) -> Reply:
     ],
 )
 async def test_what_changes_during_the_hash_leaves_no_session_behind(
-    app: Harness, slow_hash: str, change: str, status: int, code: str
+    app: Harness, change: str, status: int, code: str
 ) -> None:
-    person = await app.make_user(password_hash=slow_hash)
+    person = await app.make_user()
     reply = await login_while(app, person, f"UPDATE users SET {change} WHERE id = $1")
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
     assert await app.db.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", person.id) == 0
     assert await events_of(app, person) == ["auth.login.blocked"]
 
 
-async def test_a_deleted_account_during_the_hash_is_a_401(app: Harness, slow_hash: str) -> None:
-    person = await app.make_user(password_hash=slow_hash)
+async def test_a_deleted_account_during_the_hash_is_a_401(app: Harness) -> None:
+    person = await app.make_user()
     reply = await login_while(app, person, "DELETE FROM users WHERE id = $1")
     assert reply.status_code == 401
 

@@ -11,6 +11,7 @@ from harness import Harness, Servers, running
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from services.clocks import StillClock
 
 GRACE = 10.0
 HORIZON = 600.0
@@ -104,7 +105,7 @@ class Histories(RuleBasedStateMachine):
 
 @pytest.fixture
 async def short_lived(servers: Servers) -> AsyncIterator[Harness]:
-    async with running(servers, REFRESH_TOKEN_TTL="10m", REFRESH_GRACE="10s") as app:
+    async with running(servers, clock=StillClock(), REFRESH_TOKEN_TTL="10m", REFRESH_GRACE="10s") as app:
         yield app
 
 
@@ -128,5 +129,6 @@ async def test_random_histories_agree_with_the_model(short_lived: Harness) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_many_random_histories_agree_with_the_model(short_lived: Harness) -> None:
     await asyncio.to_thread(_check, short_lived, asyncio.get_running_loop(), 400)

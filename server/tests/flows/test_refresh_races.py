@@ -85,6 +85,8 @@ async def test_refresh_against_deactivation_leaves_nothing_alive(app: Harness, p
             present(app, pair, person.refresh_token, 10),
             app.db.execute("UPDATE users SET is_active = false WHERE id = $1", person.id),
         )
+        [late] = await present(app, pair, person.refresh_token, 1)
+        assert late.status_code == 401
         for data in (reply.json()["data"] for reply in replies if reply.status_code == 200):
             [again] = await present(app, pair, data["refreshToken"], 1)
             assert again.status_code == 401

@@ -89,11 +89,17 @@ async def go_on(browser: Browser, handle: str) -> Any:
     return await browser.get(f"/oauth/authorize/continue?request={handle}")
 
 
+def form_token(browser: Browser) -> str:
+    """What the forms of a page carry in this browser."""
+    forms = browser.app.app.engines.provider.pages.forms
+    return forms.token(browser.cookies.setdefault(forms.cookie.name, f"browser-{id(browser)}"))
+
+
 async def decide(browser: Browser, handle: str, decision: str, **headers: str) -> Any:
     """The form of the consent page."""
     return await browser.post(
         "/oauth/authorize/consent",
-        data={"request": handle, "decision": decision},
+        data={"request": handle, "decision": decision, "csrf": form_token(browser)},
         headers={"Origin": ISSUER, **headers},
     )
 
@@ -115,6 +121,16 @@ REFUSED_ANYWHERE: dict[str, tuple[str, dict[str, str | None]]] = {
     "a challenge that is too short": ("invalid_request", {"code_challenge": "abc"}),
     "a padded challenge": ("invalid_request", {"code_challenge": CHALLENGE + "="}),
     "a request object": ("request_not_supported", {"request": "eyJhbGciOiJub25lIn0.e30."}),
+    "claims that are no JSON": ("invalid_request", {"claims": "{"}),
+    "claims that are a list": ("invalid_request", {"claims": "[]"}),
+    "a claim of no shape": ("invalid_request", {"claims": '{"id_token":{"acr":true}}'}),
+    "claims without a bottom": ("invalid_request", {"claims": '{"id_token":{"acr":{"value":' + "[" * 4000}),
+    "one of two people": ("invalid_request", {"claims": '{"id_token":{"sub":{"values":["1","2"]}}}'}),
+    "a person of no number": ("invalid_request", {"claims": '{"id_token":{"sub":{"value":"ada"}}}'}),
+    "nothing but a context that there is not": (
+        "unmet_authentication_requirements",
+        {"claims": '{"id_token":{"acr":{"essential":true,"values":["phr"]}}}'},
+    ),
     "an unknown prompt": ("invalid_request", {"prompt": "create"}),
     "none beside another prompt": ("invalid_request", {"prompt": "none login"}),
     "a negative age": ("invalid_request", {"max_age": "-1"}),

@@ -11,7 +11,6 @@ from harness import Harness, Person
 from httpx2 import Response
 from provider.applications import App
 
-from identry.core.ids import uuid7
 from identry.oauth import codes
 from identry.records.authorization_codes import Code
 
@@ -30,7 +29,6 @@ async def code_for(app: Harness, person: Person, made: App, **values: Any) -> st
     fields: dict[str, Any] = {
         "client_id": made.client.id,
         "user_id": person.id,
-        "session_id": uuid7(app.clock),
         "browser_session_id": None,
         "redirect_uri": REDIRECT,
         "redirect_uri_given": True,

@@ -86,6 +86,11 @@ async def test_an_invitation_is_accepted_on_a_page(app: Harness) -> None:
     assert page.status == 404
 
 
+async def test_whoever_types_the_address_alone_comes_to_their_account(app: Harness) -> None:
+    reply = await app.http.get("/")
+    assert (reply.status_code, reply.headers["location"]) == (302, "/account")
+
+
 async def test_former_addresses_lead_to_the_pages(app: Harness) -> None:
     for page in ("login", "signup", "forgot-password", "reset-password", "verify-email", "invite"):
         reply = await app.http.get(f"/auth/{page}?token=a%20b")

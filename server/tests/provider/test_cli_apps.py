@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ async def test_an_application_lives_from_create_to_delete(app: Harness, servers:
     made = await cli.json(
         "create", "Reports", "--client-id", name, "--redirect-uri", "https://reports.example.com/callback",
         "--redirect-uri", "http://localhost:3000/callback", "--access-ttl", "5m", "--first-party",
-        "--claim", "team=department", "--color", "#1A73E8",
+        "--claim", "team=department", "--color", "#1A73E8", "--sign-up", "closed",
     )  # fmt: skip
     first = made["client_secret"]
     assert (made["client_id"], made["active"], made["is_public"], made["secrets"]) == (name, True, False, 1)
@@ -50,6 +51,7 @@ async def test_an_application_lives_from_create_to_delete(app: Harness, servers:
     assert (made["access_token_ttl"], made["claim_mappings"], made["brand_color"]) == (
         300, {"team": "department"}, "#1a73e8",
     )  # fmt: skip
+    assert made["sign_up"] == "closed"
     assert len(first) >= 43
     assert await token_status(app, name, first) == 200
     stored = await app.db.fetchval("SELECT count(*) FROM client_secrets s WHERE s::text LIKE '%' || $1 || '%'", first)
@@ -93,9 +95,12 @@ async def test_what_a_person_reads_shows_a_secret_once(servers: Servers) -> None
     public = await cli("create", "Page", "--client-id", name, "--public")
     assert public.exit_code == 0, public.output
     assert "secret is shown" not in public.stdout
+    assert f"nobody can sign in yet: identry apps update {name} --redirect-uri" in public.stderr
     confidential = await cli("update", name, "--confidential")
     assert "The secret is shown this once" in confidential.stdout
     assert "client secret" in confidential.stdout
+    assert re.search(r"^secrets +1$", confidential.stdout, re.MULTILINE)
+    assert re.search(r"^created at +[0-9-]{10} [0-9:]{5} UTC$", confidential.stdout, re.MULTILINE)
     again = await cli("update", name, "--public")
     assert "client secret" not in again.stdout
     assert (await cli("rotate-secret", name)).exit_code == 1
@@ -108,22 +113,23 @@ async def test_what_cannot_be_is_one_clear_line(servers: Servers, tmp_path: Path
     assert (await cli("create", "Taken", "--client-id", name)).exit_code == 0
     for arguments, expected in (
         (("create", "x", "--client-id", name), "another application has this client_id"),
-        (("create", "x", "--client-id", "no spaces"), "client_id: must be"),
-        (("create", " "), "name: must be a text"),
+        (("create", "x", "--client-id", "no spaces"), "--client-id: must be"),
+        (("create", " "), "identry: name: must be a text"),
         (("create", "x", "--redirect-uri", "http://reports.example.com/cb"), "https://"),
         (("create", "x", "--redirect-uri", "https://a.example.com/*"), "no wildcards"),
         (("create", "x", "--redirect-uri", "com.example.app:/cb"), "native clients"),
-        (("create", "x", "--grant", "password"), "grant_types: must be one of"),
+        (("create", "x", "--grant", "password"), "--grant: must be one of"),
         (("create", "x", "--grant", "refresh_token"), "needs a grant that gives one"),
         (("create", "x", "--public", "--grant", "client_credentials"), "no credentials of its own"),
         (("create", "x", "--public", "--no-pkce"), "always uses PKCE"),
         (("create", "x", "--claim", "sub=email"), "is no name for a claim"),
         (("create", "x", "--claim", "team"), "is not claim=attribute"),
-        (("create", "x", "--color", "blue"), "brand_color: must be a colour"),
-        (("create", "x", "--logo-url", "javascript:alert(1)"), "logo_url: must"),
+        (("create", "x", "--color", "blue"), "--color: must be a colour"),
+        (("create", "x", "--logo-url", "javascript:alert(1)"), "--logo-url: must"),
         (("create", "x", "--access-ttl", "1s"), "is not between"),
         (("create", "x", "--jwks-file", str(private)), "holds a private key"),
-        (("create", "x", "--token-format", "opaque"), "token_format: must be one of"),
+        (("create", "x", "--token-format", "opaque"), "--token-format: must be one of"),
+        (("create", "x", "--sign-up", "maybe"), "--sign-up: must be one of"),
         (("update", name), "nothing to change"),
         (("show", "nobody"), "application not found"),
         (("rotate-secret", "nobody"), "application not found"),

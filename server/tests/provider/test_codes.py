@@ -9,7 +9,7 @@ from itertools import permutations
 import pytest
 from harness import Harness
 from provider.applications import App
-from provider.authorization import CALLBACK, ask, code_of, decide, go_on, landed, web_client
+from provider.authorization import CALLBACK, ISSUER, ask, code_of, decide, form_token, go_on, landed, web_client
 from provider.browsers import Browser
 from provider.redemption import redeem
 
@@ -168,6 +168,11 @@ async def test_a_request_is_worth_nothing_in_another_browser_and_its_form_only_f
     assert (await go_on(other, handle)).status_code == 400
     assert (await decide(other, handle, "agree")).status_code == 400
     assert (await decide(browser, handle, "agree", Origin="https://evil.example.com")).status_code == 403
+    own = {"request": handle, "decision": "agree"}
+    for form in (own, {**own, "csrf": "x" * 32}, {**own, "csrf": form_token(other)}):
+        reply = await browser.post("/oauth/authorize/consent", data=form, headers={"Origin": ISSUER})
+        assert landed(reply).address == "/consent", "without the token of the page nothing is decided"
+    assert landed(await go_on(browser, handle)).address == "/consent"
     assert (await decide(browser, "", "agree")).status_code == 400
     assert (await decide(browser, handle, "maybe")).status_code == 400
     assert landed(await go_on(browser, handle)).address == "/consent", "nobody has agreed yet"
@@ -178,6 +183,6 @@ async def test_a_request_is_worth_nothing_in_another_browser_and_its_form_only_f
 def test_a_verifier_matches_its_challenge_and_nothing_else() -> None:
     challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636 appendix B
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    assert pkce.matches(challenge, verifier)
+    assert pkce.challenge_of(verifier) == challenge
     for wrong in ("", verifier[:-1], verifier + "=", verifier.upper(), challenge, "é" * 43, "x" * 129):
-        assert not pkce.matches(challenge, wrong), wrong
+        assert pkce.challenge_of(wrong) != challenge, wrong

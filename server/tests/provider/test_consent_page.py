@@ -55,3 +55,14 @@ async def test_a_request_of_another_browser_or_of_none_is_an_error_page(app: Har
         assert page.reply.headers["content-type"] == "text/html; charset=utf-8"
         assert page.forms == []
         assert "Start again at the application" in page.text
+
+
+async def test_an_agreement_without_the_pages_token_leads_to_the_page_again(app: Harness) -> None:
+    made, person, browser = await _asking(app), await app.make_user(), PageBrowser(app)
+    await browser.open(f"/oauth/authorize?{urlencode(request_of(made))}")
+    page = await browser.submit("/login", email=person.email, password=person.password)
+    for token in ("", "forged", page.form("/consent").fields["csrf"][::-1]):
+        page = await browser.submit("/consent", decision="agree", csrf=token)
+        assert page.path.startswith("/consent?request=")
+    assert not await app.db.fetchval("SELECT count(*) FROM consents WHERE client_id = $1", made.client.id)
+    assert (await browser.submit("/consent", decision="agree")).path.startswith(CALLBACK)

@@ -90,14 +90,16 @@ async def test_every_fault_of_a_proof_is_found(app: Harness) -> None:
         reply = await ask(app, made, "client_credentials", dpop=holder.proof(app, **fault))
         assert refusal(reply) == (400, "invalid_dpop_proof"), fault
     good = holder.proof(app)
-    for text in ("", "x", "a.b.c", good + "=", good[:-4] + "AAAA", f"{good}.{good}", encoded(b"{}") * 3):
-        if text:
-            reply = await ask(app, made, "client_credentials", dpop=text)
-            assert refusal(reply) == (400, "invalid_dpop_proof"), text
+    for text in ("x", "a.b.c", good + "=", good[:-4] + "AAAA", f"{good}.{good}", encoded(b"{}") * 3):
+        reply = await ask(app, made, "client_credentials", dpop=text)
+        assert refusal(reply) == (400, "invalid_dpop_proof"), text
     assert (await ask(app, made, "client_credentials", dpop=good)).status_code == 200
-    for htu in ("HTTPS://AUTH.EXAMPLE.COM:443/oauth/token?x=1#y", "https://auth.example.com:8081/oauth/token"):
-        accepted = await ask(app, made, "client_credentials", dpop=holder.proof(app, htu=htu))
-        assert accepted.status_code in {200, 400}, htu
+    for htu, status in (
+        ("HTTPS://AUTH.EXAMPLE.COM:443/oauth/token?x=1#y", 200),
+        ("https://auth.example.com:8081/oauth/token", 400),
+    ):
+        reply = await ask(app, made, "client_credentials", dpop=holder.proof(app, htu=htu))
+        assert reply.status_code == status, htu
     two = [("DPoP", holder.proof(app)), ("DPoP", holder.proof(app))]
     form = {"grant_type": "client_credentials", **made.credentials}
     assert refusal(await app.http.post("/oauth/token", data=form, headers=two)) == (400, "invalid_dpop_proof")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from harness import Harness
 from provider.applications import App
-from provider.authorization import ISSUER, ask, code_of, error_of, landed, web_client
+from provider.authorization import ISSUER, ask, code_of, error_of, form_token, landed, web_client
 from provider.browsers import Browser
 from provider.redemption import tokens
 
@@ -107,10 +107,14 @@ async def test_what_proves_nothing_leads_to_a_question_and_to_no_address(app: Ha
 
 async def test_who_says_yes_is_signed_out_and_only_our_own_page_can_ask(app: Harness) -> None:
     client, browser, _ = await signed_in(app)
-    foreign = await browser.post("/oauth/logout/confirm", data={"x": "1"}, headers={"Origin": "https://evil.test"})
+    ours = {"csrf": form_token(browser)}
+    foreign = await browser.post("/oauth/logout/confirm", data=ours, headers={"Origin": "https://evil.test"})
     assert foreign.status_code == 403
+    for told in ({"x": "1"}, {"csrf": ours["csrf"][::-1]}):
+        reply = await browser.post("/oauth/logout/confirm", data=told, headers={"Origin": ISSUER})
+        assert (reply.status_code, landed(reply).address) == (303, "/logout"), "the page asks again"
     assert not await is_over(app, browser, client)
-    reply = await browser.post("/oauth/logout/confirm", data={"x": "1"}, headers={"Origin": ISSUER})
+    reply = await browser.post("/oauth/logout/confirm", data=ours, headers={"Origin": ISSUER})
     assert (reply.status_code, landed(reply).address) == (303, "/signed-out")
     assert "__Host-identry_session" not in browser.cookies
     assert await is_over(app, browser, client)

@@ -79,7 +79,7 @@ async def test_who_proves_nothing_learns_nothing(app: Harness) -> None:
         reply = await app.http.post("/oauth/introspect", data={"token": token, **by_key.credentials})
         assert refusal(reply) == (401, "invalid_client")
         proof = {
-            "client_assertion": keyed.assertion(app, by_key),
+            "client_assertion": keyed.assertion(app, by_key.client.client_id),
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         }
         assert (await introspected(app, by_key, token, **proof))["active"] is (token != "unknown")

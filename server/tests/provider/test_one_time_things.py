@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import httpx2
 import pytest
 from harness import Harness
 from provider.applications import claims_of
-from provider.possession import assertion, dpop, new_key
+from provider.proofs import ASSERTION, Holder
 from provider.relying_party import RelyingParty, visitor
 
 from identry.tokens import session_of_jti
@@ -75,10 +74,10 @@ async def _waiting_request(app: Harness) -> Uses:
 
 
 async def _client_assertion(app: Harness) -> Uses:
-    key = new_key()
-    keys = json.dumps({"keys": [key.as_dict(private=False)]})
-    party = await RelyingParty.at(app, auth_method="private_key_jwt", jwks=keys, grant_types=["client_credentials"])
-    form = {**SERVICE, **assertion(app, party.client_id, key)}
+    key = Holder()
+    party = await RelyingParty.at(app, auth_method="private_key_jwt", jwks=key.jwks, grant_types=["client_credentials"])
+    proof = key.assertion(app, party.client_id)
+    form = {**SERVICE, "client_assertion_type": ASSERTION, "client_assertion": proof}
 
     async def use() -> bool:
         reply = await app.http.post("/oauth/token", data=form, headers={"X-Forwarded-For": app.fresh_ip()})
@@ -89,7 +88,7 @@ async def _client_assertion(app: Harness) -> Uses:
 
 async def _dpop_proof(app: Harness) -> Uses:
     party = await RelyingParty.at(app, grant_types=["client_credentials"])
-    proof = dpop(app, new_key(), "POST", "/oauth/token")
+    proof = Holder().proof(app)
 
     async def use() -> bool:
         reply = await party.ask("token_endpoint", SERVICE, DPoP=proof)

@@ -32,7 +32,7 @@ async def test_it_says_what_the_contract_says(app: Harness) -> None:
         "acr_values_supported": ["pwd", "mfa"],
         "authorization_response_iss_parameter_supported": True,
         "dpop_signing_alg_values_supported": ["ES256"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "backchannel_logout_supported": True,
@@ -48,6 +48,7 @@ async def test_every_endpoint_that_it_names_is_there_and_at_the_issuer_alone(app
     told = (await app.http.get(BOTH[0], headers={"Host": "evil.example.com", "X-Forwarded-Host": "evil.test"})).json()
     served = {operation.path for operation in app.app.operations}
     named = {name: url for name, url in told.items() if name.endswith(("_endpoint", "_uri"))}
+    assert {"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"} <= named.keys()
     for name, url in named.items():
         assert url.startswith(ISSUER + "/"), name
         assert url.removeprefix(ISSUER) in served, name

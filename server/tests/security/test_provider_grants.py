@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 from harness import Harness
-from provider.possession import ASSERTION
+from provider.proofs import ASSERTION
 from provider.relying_party import RelyingParty, Tokens, visitor
 from provider.visitor import Visitor
 

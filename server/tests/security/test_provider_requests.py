@@ -75,9 +75,8 @@ async def test_row_44_nor_after_a_logout(app: Harness) -> None:
     for address in [address.replace(CALLBACK, AFTER_LOGOUT) for address in HOSTILE]:
         query = urlencode({"id_token_hint": tokens.id_token, "post_logout_redirect_uri": address})
         reply = await app.http.get(f"/oauth/logout?{query}", follow_redirects=False)
-        assert "location" not in reply.headers or reply.headers["location"].startswith(
-            ("/", "https://auth.example.com/")
-        ), address
+        where = reply.headers.get("location", "/")
+        assert re.match(r"(?:https://auth\.example\.com)?/(?![/\\])", where), (address, where)
 
 
 async def test_row_45_no_address_in_a_request_is_fetched(app: Harness) -> None:
@@ -137,7 +136,7 @@ async def test_row_48_what_is_proven_decides_and_not_what_is_said_beside_it(app:
     assert (await app.http.post("/oauth/userinfo", headers=bearer, data=two)).status_code in {400, 401}
     body = {"id": int(sub), "user_id": sub, "email": "taken@example.com", "role": "superadmin", "name": "Grace Hopper"}
     reply = await app.http.put("/api/profile", headers=bearer, json=body)
-    assert reply.status_code in {200, 400, 403}
+    assert reply.status_code == 200, reply.text
     mine = (await app.http.get("/oauth/userinfo", headers=bearer)).json()
     theirs_now = (await theirs.userinfo(victim.access_token)).json()
     assert browser.person is not None

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from identry.core.limits import Limit, _storage_key
 from services.ports import free_port
 
 
@@ -99,14 +100,19 @@ class RedisServer:
         """FLUSHALL."""
         self._ask(b"FLUSHALL\r\n")
 
+    def attempts(self, limit: Limit, *key: str) -> int:
+        """How many attempts of a key the application has on record."""
+        told = self._ask(f"ZCARD identry:w:{_storage_key(limit, key)}\r\n".encode())
+        return int(told.removeprefix(b":"))
+
     def _answers(self) -> bool:
         try:
-            return self._ask(b"PING\r\n") == b"+PONG\r\n"
+            return self._ask(b"PING\r\n", patience=1) == b"+PONG\r\n"
         except OSError:
             return False
 
-    def _ask(self, command: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as client:
+    def _ask(self, command: bytes, patience: float = 30) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as client:
             if self._password:
                 client.sendall(f"AUTH {self._password}\r\n".encode())
                 client.recv(64)

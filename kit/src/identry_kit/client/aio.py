@@ -47,7 +47,7 @@ class _Core:
         self.flight: asyncio.Task[Grant | ClientError] | None = None
 
     async def run(self, call: Call[T], behalf: Behalf) -> T:
-        """Make a call within the client's time."""
+        """Make a call within the client's time (`timeout`, in seconds). Raises DeadlineExceeded when it is over."""
         until = asyncio.get_running_loop().time() + self.config.timeout
         remaining = self._remaining(until)
         try:

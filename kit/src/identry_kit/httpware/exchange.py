@@ -90,8 +90,8 @@ class Exchange:
         headers: Headers = message.get("headers", ())
         names, lines, own = self._names, self._lines, self._own
         if taken := [name for name, _ in headers if name in names]:
-            lines = tuple(line for line in lines if line[0] not in taken)
-            own = tuple(line for line in own if line[0] not in taken)
+            lines = tuple([line for line in lines if line[0] not in taken])
+            own = tuple([line for line in own if line[0] not in taken])
         if repeated is not None and len(own) == len(self._own):
             repeated.added, repeated.merged = self._lines, [*headers, *lines]
         return [*headers, *lines, *own]

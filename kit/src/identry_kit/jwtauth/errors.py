@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from identry_kit.apierror import ServiceUnavailable, Unauthorized
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -39,3 +42,9 @@ class KeysUnavailable(ServiceUnavailable):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, headers={"Retry-After": "15"})
+
+
+def place_of(error: Exception) -> str:
+    """Kind and place of what a check ran into, for the log; its own text may hold a piece of the token."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{type(error).__name__} at {Path(frame.f_code.co_filename).name}:{line}"

@@ -176,7 +176,7 @@ class JWKSCache:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 document = await self._download()
             self._keys = self._usable(document)
-        except Exception as error:
+        except Exception as error:  # whatever was served, the known keys stay in use
             self.failures += 1
             self._report(error)
             return False
@@ -230,7 +230,7 @@ class JWKSCache:
         for index, jwk in enumerate(listed[:MAX_KEYS]):
             try:
                 key = Key.from_jwk(jwk)
-            except Exception as error:
+            except Exception as error:  # a bad key must not take the good ones with it
                 self._log.warning("key %d of %s skipped: %s", index, self.url, str(error) or type(error).__name__)
                 continue
             if key.alg in ALGORITHMS and keys.setdefault(key.kid, key) != key:

@@ -9,13 +9,12 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
-from hashlib import sha256
 from typing import TypeAlias
 
 from identry_kit.apierror import ServiceUnavailable
 from identry_kit.jwtauth.claims import AnyAudience, Claims, Policy, audience_set
 from identry_kit.jwtauth.compact import MAX_TOKEN, Compact, Header, decode_segment, read_header, read_object, split
-from identry_kit.jwtauth.errors import InvalidToken, KeysUnavailable
+from identry_kit.jwtauth.errors import InvalidToken, KeysUnavailable, place_of
 from identry_kit.jwtauth.keys import ALGORITHMS, Key, Keys
 from identry_kit.jwtauth.secret import HS256, SecretKey, SharedSecret
 
@@ -42,9 +41,9 @@ class Verifier:
       `SharedSecret` it is HS256 and nothing else; without one HS256 cannot be selected.
     - `token_type`: a `type` claim, when present, must be this; None does not look.
     - `leeway`: seconds, on exp, nbf and iat.
-    - `cache_size`: verified tokens are remembered by SHA-256 until they expire; their key must still be there and the
-      hook still agree, each time. The memory belongs to this verifier alone: at most `cache_size` tokens of `max_token`
-      bytes (their claims, not their text; about 3 KB each as Identry makes them), the oldest going first.
+    - `cache_size`: verified tokens are remembered, letter by letter, until they expire; their key must still be there
+      and the hook still agree, each time. The memory belongs to this verifier alone: at most `cache_size` tokens of
+      `max_token` bytes (about 4 KB each with their claims, as Identry makes them), the oldest going first.
     - `revocation`: called last, on every way to a claim, see `RevocationHook`. An asynchronous one cannot be asked
       without waiting: `verify_now` then raises RuntimeError.
     """
@@ -78,7 +77,7 @@ class Verifier:
         self._revocation = revocation
         self._hook_is_async = _is_async(revocation)
         self._cache_size = cache_size
-        self._verified: dict[bytes, tuple[Claims, Key | SecretKey, float, float]] = {}
+        self._verified: dict[str, tuple[Claims, Key | SecretKey, float, float]] = {}
         self._headers: dict[bytes, Header] = {}
 
     def verify_now(self, token: str) -> Claims:
@@ -97,7 +96,7 @@ class Verifier:
         except (InvalidToken, ServiceUnavailable):
             raise
         except Exception as error:
-            _log.error("verification failed: %s", type(error).__name__)
+            _log.error("verification failed: %s", place_of(error))
         else:
             if waiting is None:
                 return claims
@@ -112,16 +111,15 @@ class Verifier:
         Raises InvalidToken; KeysUnavailable (or another ServiceUnavailable, from the hook) when nobody can tell.
         """
         try:
-            digest = self._digest(token)
-            claims = self._remembered(digest) if digest else None
+            claims = self._remembered(token)
             if claims is None:
-                claims = await self._verify(token, digest)
+                claims = await self._verify(token)
             if self._revocation is not None:
                 await self._ask(self._revocation, token, claims)
         except (InvalidToken, ServiceUnavailable):
             raise
         except Exception as error:
-            _log.error("verification failed: %s", type(error).__name__)
+            _log.error("verification failed: %s", place_of(error))
         else:
             return claims
         raise InvalidToken("refused")
@@ -131,19 +129,18 @@ class Verifier:
         self._verified.clear()
 
     def _verify_now(self, token: str) -> Claims:
-        digest = self._digest(token)
-        if digest and (claims := self._remembered(digest)) is not None:
+        if (claims := self._remembered(token)) is not None:
             return claims
         parts, header = self._parse(token)
         key = self._keys.peek(header.kid)
         if key is None and not self._keys.complete:
             raise KeysUnavailable
-        return self._finish(parts, header, key, digest)
+        return self._finish(token, parts, header, key)
 
-    async def _verify(self, token: str, digest: bytes) -> Claims:
+    async def _verify(self, token: str) -> Claims:
         parts, header = self._parse(token)
         key = self._keys.peek(header.kid) or await self._keys.get(header.kid)
-        return self._finish(parts, header, key, digest)
+        return self._finish(token, parts, header, key)
 
     async def _ask(self, hook: RevocationHook, token: str, claims: Claims) -> None:
         """An outage of what the hook asks is a 503; anything else that it raises means: revoked."""
@@ -155,7 +152,7 @@ class Verifier:
         except ServiceUnavailable:
             raise
         except Exception as error:
-            _log.info("token revoked: %s", type(error).__name__)
+            _log.info("token revoked: %s", place_of(error))
         else:
             return
         raise InvalidToken("revoked", "token revoked")
@@ -169,39 +166,44 @@ class Verifier:
         except ServiceUnavailable:
             raise
         except Exception as error:
-            _log.info("token revoked: %s", type(error).__name__)
+            _log.info("token revoked: %s", place_of(error))
         raise InvalidToken("revoked", "token revoked")
 
-    def _digest(self, token: object) -> bytes:
-        """The name under which `token` is remembered; empty when nothing is."""
-        if not isinstance(token, str) or len(token) > self._max_token or not token.isascii():
-            raise InvalidToken("not ASCII text, or too long")
-        return sha256(token.encode("ascii")).digest() if self._cache_size > 0 else b""
+    def seen(self, token: str) -> Claims | None:
+        """The claims of a token that was verified before and needs nobody to be asked again; None: `verify` it."""
+        return self._remembered(token) if self._revocation is None else None
 
-    def _remembered(self, digest: bytes) -> Claims | None:
+    def _remembered(self, token: str) -> Claims | None:
         """The claims of a token verified before, if its key is still the current one and its time has not passed."""
-        entry = self._verified.get(digest)
+        if not self._readable(token):
+            return None
+        entry = self._verified.get(token)
         if entry is None:
             return None
         claims, key, valid_from, valid_until = entry
         current = self._keys.peek(key.kid)
         if current is not key and current != key:
             # Gone, replaced, or so old that it must be asked for again: take the whole way.
-            self._verified.pop(digest, None)
+            self._verified.pop(token, None)
             return None
         if valid_from <= self._clock() < valid_until:
             return claims
-        self._verified.pop(digest, None)
+        self._verified.pop(token, None)
         return None
 
+    def _readable(self, token: object) -> bool:
+        return isinstance(token, str) and len(token) <= self._max_token
+
     def _parse(self, token: str) -> tuple[Compact, Header]:
+        if not self._readable(token) or not token.isascii():
+            raise InvalidToken("not ASCII text, or too long")
         parts = split(token, self._max_token)
         header = self._headers.get(parts.header_text)
         if header is None:
             header = read_header(parts.header_text, self._algorithms, kid_required=self._kid_required)
         return parts, header
 
-    def _finish(self, parts: Compact, header: Header, key: Key | SecretKey | None, digest: bytes) -> Claims:
+    def _finish(self, token: str, parts: Compact, header: Header, key: Key | SecretKey | None) -> Claims:
         if key is None:
             raise InvalidToken("unknown key")
         if header.alg != key.alg:
@@ -211,18 +213,18 @@ class Verifier:
         payload = read_object(decode_segment(parts.payload_text))
         self._policy.check(payload, self._clock())
         claims = Claims(payload, key.kid)
-        if digest:
-            self._remember(digest, claims, key)
+        if self._cache_size > 0:
+            self._remember(token, claims, key)
         # Every token of a key begins with the same header. Only verified ones are kept, so nobody can fill this.
         if parts.header_text not in self._headers and len(self._headers) < _MAX_HEADERS:
             self._headers[parts.header_text] = header
         return claims
 
-    def _remember(self, digest: bytes, claims: Claims, key: Key | SecretKey) -> None:
+    def _remember(self, token: str, claims: Claims, key: Key | SecretKey) -> None:
         while len(self._verified) >= self._cache_size:
             self._verified.pop(next(iter(self._verified)), None)
         leeway = self._policy.leeway
-        self._verified[digest] = (claims, key, self._policy.valid_from(claims), claims.exp + leeway)
+        self._verified[token] = (claims, key, self._policy.valid_from(claims), claims.exp + leeway)
 
 
 def _allowed(keys: Keys | SharedSecret, algorithms: Collection[str] | None) -> frozenset[str]:

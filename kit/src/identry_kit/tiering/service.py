@@ -233,7 +233,7 @@ class PolicyService:
                 raise OverflowError
             by_feature = MappingProxyType({policy.feature: policy for policy in policies})
             loaded = _Loaded(by_feature, self._clock() + self._ttl)
-        except Exception as error:
+        except Exception as error:  # whatever a repository raises: gates go on with what is known
             extra = {"error": _kinds(error), "stale": self._loaded is not None}
             self._log.error("failed to refresh feature policies (%s)", extra["error"], extra=extra)
         with self._lock:

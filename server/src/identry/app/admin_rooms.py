@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from identry import __version__
 from identry.app import account_services
 from identry.app.engines import Engines
 from identry.app.people_rooms import app_clearance, app_login, people_admin_rooms, people_signin
@@ -17,8 +18,14 @@ from identry.core.limits import HOUR, Limit
 from identry.core.origin import Origin
 from identry.flows.app_members import routes as app_members
 from identry.flows.app_members.service import AppMembers
+from identry.flows.audit_logs import routes as audit_logs
+from identry.flows.audit_logs.service import AuditLogs
+from identry.flows.block_addresses import routes as block_addresses
+from identry.flows.block_addresses.service import BlockAddresses
 from identry.flows.client_admin import routes as client_admin
 from identry.flows.client_admin.service import ClientAdmin
+from identry.flows.dashboard import routes as dashboard
+from identry.flows.dashboard.service import Dashboard
 from identry.flows.login import administration as admin_login
 from identry.flows.password_change import administration as admin_password
 from identry.flows.password_reset.service import PasswordReset
@@ -30,6 +37,8 @@ from identry.flows.register_client import routes as register_client
 from identry.flows.register_client.service import RegisterClient
 from identry.flows.security_events import routes as security_events
 from identry.flows.security_events.service import SecurityEvents
+from identry.flows.threats import routes as threats
+from identry.flows.threats.service import Threats
 from identry.settings import Settings
 from identry.web.operations import Operation
 from identry.web.surfaces import MANAGE_PREFIX
@@ -40,12 +49,17 @@ _RESETS = Limit("admin-reset-request", 100, HOUR)
 
 def admin_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
     """The operation table of the admin port."""
+    checks = {"postgres": lambda: e.db.fetchval("SELECT 1"), "redis": e.kv.ping if settings.redis_url else None}
     rows = [
         *_own(settings, e, p),
         *client_admin.operations(ClientAdmin(e.db, e.clock, e.audit, e.marks)),
         *platform_users.operations(PlatformUsers(e.db, e.clock, e.audit, e.marks)),
         *_members(settings, e),
+        *audit_logs.operations(AuditLogs(e.db, e.audit)),
+        *block_addresses.operations(BlockAddresses(e.db, e.clock, e.audit, e.addresses)),
         *security_events.operations(SecurityEvents(e.db)),
+        *dashboard.operations(Dashboard(e.db, e.clock, checks), __version__),
+        *threats.operations(Threats(e.db, e.clock, e.addresses)),
         *policy_decide.operations(PolicyDecide(e.db, e.clock, e.audit, p.tokens)),
         *people_admin_rooms(settings, e),
     ]
@@ -69,7 +83,7 @@ def at_both_doors(rows: Iterable[Operation]) -> list[Operation]:
 
 def _own(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
     """What administrators do for themselves."""
-    login = app_login(settings, e, app_clearance(settings, e, p))
+    login = app_login(settings, e, p, app_clearance(settings, e, p))
     people = people_signin(settings, e, p)
     change = account_services.password_change(settings, e)
     return [

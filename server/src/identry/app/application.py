@@ -38,7 +38,7 @@ from identry.web.router import Router
 from identry.web.step_up import recent
 from identry.web.surfaces import is_page
 from identry_kit import context
-from identry_kit.apierror import ASGIApp, Receive, Scope, Send
+from identry_kit.apierror import APIError, ASGIApp, Receive, Scope, Send
 from identry_kit.httpware import standard_stack
 from identry_kit.jwtauth import MissingToken
 
@@ -88,7 +88,7 @@ class Application:
         e, settings = self.engines, self.settings
         read_origin = origin_reader(TrustedProxies(settings.trusted_proxy_cidrs), context.request_id)
         rows = [operation for operation in self.operations if operation.door in {name, "both"}]
-        router: Any = Router(Endpoint(row, self._check_of(row), read_origin) for row in rows)
+        router: Any = Router(Endpoint(row, self._check_of(row), read_origin, e.addresses) for row in rows)
         cors = Cors(settings.allow_origins)
         served = cors.preflights(router) if e.browser or e.provider else router
         stack = standard_stack(
@@ -144,7 +144,9 @@ class Application:
             try:
                 await self._open(stack)
             except Exception as error:
-                log.error("start failed", reason=str(error) or type(error).__name__)
+                # An outage says all in one line; anything else is a fault of ours, and says where.
+                known = isinstance(error, APIError)
+                log.error("start failed", reason=str(error) or type(error).__name__, exc_info=not known)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
@@ -169,6 +171,9 @@ class Application:
         stack.push_async_callback(e.providers.close)
         stack.push_async_callback(e.provider_keys.close)
         await e.marks.start()
+        await e.addresses.load()
+        await e.addresses.start()
+        stack.push_async_callback(e.addresses.close)
         if e.finance is not None:
             stack.push_async_callback(e.finance.close)
             try:

@@ -58,7 +58,9 @@ def authorization_rooms(settings: Settings, e: Engines, p: ProviderEngines, proo
     answering = Authorize(e.db, e.clock, e.limiter, checks, waiting, p.pages.sessions, issuer=issuer)
     return [
         *authorize.operations(answering, authorize.Cookies(session, binding)),
-        *consent.operations(consent_service(settings, e, p), session, binding),
-        *end_session.operations(EndSession(e.db, e.clock, e.audit, e.marks, p.pages.sessions, hints), session),
+        *consent.operations(consent_service(settings, e, p), session, binding, p.pages.forms),
+        *end_session.operations(
+            EndSession(e.db, e.clock, e.audit, e.marks, p.pages.sessions, hints), session, p.pages.forms
+        ),
         *pushed_request.operations(PushedRequest(e.limiter, proof, checks, waiting)),
     ]

@@ -12,6 +12,7 @@ from identry.flows.policy_decide.service import KEPT
 from identry.records import (
     authorization_codes,
     authorization_requests,
+    blocked_addresses,
     device_codes,
     factors,
     one_time_tokens,
@@ -43,6 +44,7 @@ def chores(settings: Settings, e: Engines) -> list[Chore]:
         Chore("decisions_removed", lambda: decisions.prune(e.db, e.clock.now() - KEPT)),
         Chore("registration_tokens_removed", lambda: registration_tokens.prune(e.db, e.clock.now())),
         Chore("spent_ids_forgotten", lambda: spent_ids.prune(e.db, e.clock.now())),
+        Chore("blocks_forgotten", lambda: blocked_addresses.prune(e.db, e.clock.now() - _KEEP_EXPIRED_TOKENS)),
         Chore("set_ups_forgotten", lambda: factors.prune_pending(e.db, e.clock.now())),
         Chore("session_months_dropped", old_sessions),
     ]

@@ -13,6 +13,8 @@ from identry import __version__
 from identry.app.provider_engines import ProviderEngines, provider_engines
 from identry.app.sso_engines import PROVIDER_ANSWER, PROVIDER_TIMEOUT, SsoEngines, sso_engines
 from identry.core import jose
+from identry.core.address import TrustedProxies
+from identry.core.address_gate import AddressGate
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
 from identry.core.kv import KV, MemoryKV, RevocationMarks
@@ -29,6 +31,7 @@ from identry.entitlements import BuiltInPlans, Catalogue, CoreEntitlements, Enti
 from identry.federation.reach import PlatformKeys, TenantProviders
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.permissions import TenantAccess
+from identry.records import blocked_addresses
 from identry.records.audit import Audit
 from identry.records.factors import TotpSecrets
 from identry.records.keys import KeyRing, KeySchedule
@@ -68,6 +71,7 @@ class Engines:
     finance: Database | None
     kv: KV
     marks: RevocationMarks
+    addresses: AddressGate
     login_limiter: Limiter
     limiter: Limiter
     worker_limiter: Limiter
@@ -131,6 +135,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         else None,
         kv=kv,
         marks=marks,
+        addresses=_addresses(settings, db, kv, clock),
         login_limiter=Limiter(kv, fallback=None if settings.rate_limit_fail_closed_login else fallback, clock=clock),
         limiter=Limiter(kv, fallback=fallback, clock=clock),
         worker_limiter=Limiter(MemoryKV(clock), clock=clock),
@@ -170,6 +175,11 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         requests=RequestMetrics(),
         tracing=tracing,
     )
+
+
+def _addresses(settings: Settings, db: Database, kv: KV, clock: Clock) -> AddressGate:
+    trusted = TrustedProxies(settings.trusted_proxy_cidrs)
+    return AddressGate(lambda: blocked_addresses.entries(db, clock.now()), kv, clock, trusted)
 
 
 def _mail(settings: Settings, db: Database, root: RootSecret, clock: Clock) -> tuple[Outbox, Renderer, Sender]:

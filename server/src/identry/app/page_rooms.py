@@ -38,6 +38,8 @@ from identry.flows.mfa_setup import pages as mfa_setup
 from identry.flows.page_addresses import routes as page_addresses
 from identry.flows.passkey_login import pages as passkey_login
 from identry.flows.passkey_login.service import PasskeyLogin
+from identry.flows.passkey_register import pages as passkey_register
+from identry.flows.passkey_register.service import RegisterPasskey
 from identry.flows.password_reset import pages as password_reset
 from identry.flows.register import pages as register
 from identry.flows.signup import pages as signup_pages
@@ -82,7 +84,7 @@ def page_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Opera
     doors = Doors(
         password=password_login,
         sign_up=settings.public_registration_enabled and password_login,
-        sign_up_at_application=settings.signup_enabled and password_login,
+        sign_up_at_application=settings.signup_enabled,
         passkey=page_party(settings) is not None and password_login,
         sso=elsewhere and e.tenant_providers is not None,
         microsoft=elsewhere and settings.microsoft_login,
@@ -90,9 +92,9 @@ def page_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Opera
     return [
         *p.pages.pages.files(),
         *page_addresses.operations(),
-        *_steps(settings, e, signin, shown, doors),
+        *_steps(settings, e, p, signin, shown, doors),
         *(_from_elsewhere(settings, e, signin, shown, doors) if elsewhere else []),
-        *register.operations(registration(settings, e), shown, _at_application(settings, e), _AT_APPLICATION),
+        *register.operations(registration(settings, e), shown, doors, _at_application(settings, e), _AT_APPLICATION),
         *signup_pages.operations(VerifyEmail(e.db, e.clock, e.audit, e.limiter), shown),
         *password_reset.operations(password_resets(settings, e), shown),
         *app_invitation.operations(app_invitations(settings, e, people_signin(settings, e, p)), signin, shown),
@@ -116,9 +118,13 @@ def _at_application(settings: Settings, e: Engines) -> register.AtApplication:
     return make
 
 
-def _steps(settings: Settings, e: Engines, signin: SignIn, shown: Hosted, doors: Doors) -> list[Operation]:
+def _steps(
+    settings: Settings, e: Engines, p: ProviderEngines, signin: SignIn, shown: Hosted, doors: Doors
+) -> list[Operation]:
     """The sign-in: password or passkey, then what else is demanded."""
+    party = page_party(settings)
     sign_in, second = login.sign_in_page(shown, doors), mfa.verify_page(shown)
+    demanded = mfa_setup.set_up_page(shown, passkey=party is not None)
     tickets, setups = Purpose.PAGES_MFA_TICKET, Purpose.PAGES_MFA_SETUP
     password = Login(
         e.db,
@@ -129,6 +135,7 @@ def _steps(settings: Settings, e: Engines, signin: SignIn, shown: Hosted, doors:
         signin,
         password_login=doors.password,
         tries=BROWSER_LOGIN,
+        devices=p.pages.devices,
     )
     code = VerifyMfa(
         e.db,
@@ -142,15 +149,17 @@ def _steps(settings: Settings, e: Engines, signin: SignIn, shown: Hosted, doors:
     )
     setup = account_services.mfa_setup(settings, e, signin, ticket=setups)
     rows = [
-        *login.operations(password, shown, sign_in),
+        *login.operations(password, shown, sign_in, p.pages.devices, login.device_cookie(secure=p.pages.secure)),
         *mfa.operations(code, shown, second),
-        *mfa_setup.operations(setup, shown),
+        *mfa_setup.operations(setup, shown, demanded),
     ]
-    if party := page_party(settings):
+    if party:
         passkey = PasskeyLogin(
             e.db, e.clock, e.audit, e.limiter, party, signin, local_login=doors.password, ticket=tickets
         )
+        register = RegisterPasskey(e.db, e.clock, e.audit, e.limiter, e.outbox, party, signin, ticket=setups)
         rows += passkey_login.operations(passkey, shown, party, sign_in, second)
+        rows += passkey_register.operations(register, shown, party, settings.mfa_issuer, demanded)
     return rows
 
 

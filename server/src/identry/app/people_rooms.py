@@ -53,7 +53,7 @@ def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Ope
     )
     return [
         *_sign_up(settings, e),
-        *login.operations(app_login(settings, e, signin), people),
+        *login.operations(app_login(settings, e, p, signin), people, p.pages.devices),
         *logout.operations(Logout(e.db, e.clock, e.audit, p.refresh_tokens, e.marks)),
         *refresh.operations(RefreshPublic(e.db, e.worker_limiter, p.refresh_tokens, p.refreshing, p.grants)),
         *password_reset.operations(reset),
@@ -75,7 +75,7 @@ def people_signin(settings: Settings, e: Engines, p: ProviderEngines) -> AppSign
     return AppSignIn(e.db, e.clock, e.audit, e.second_factors, app_clearance(settings, e, p), p.grants)
 
 
-def app_login(settings: Settings, e: Engines, signin: SignIn) -> Login:
+def app_login(settings: Settings, e: Engines, p: ProviderEngines, signin: SignIn) -> Login:
     """Proves passwords at applications."""
     return Login(
         e.db,
@@ -88,6 +88,7 @@ def app_login(settings: Settings, e: Engines, signin: SignIn) -> Login:
         tries=APP_LOGIN,
         failures=APP_ACCOUNT_FAILURES,
         locked=AccountLocked,
+        devices=p.pages.devices,
     )
 
 

@@ -13,6 +13,7 @@ from identry.core.kv import RevocationMarks
 from identry.core.secrets import RootSecret
 from identry.oauth.access_tokens import AccessTokens
 from identry.oauth.client_proof import ClientProof
+from identry.oauth.codes import Redeeming
 from identry.oauth.dpop import Dpop
 from identry.oauth.grants import Grants, Lifetimes
 from identry.oauth.refreshing import GRANTS, Refreshing
@@ -36,6 +37,7 @@ class ProviderEngines:
         dpop: judges proofs of possession.
         proof: tells which client is calling.
         grants: opens grants to clients and makes their tokens.
+        redeeming: turns a client's code into a grant.
         refreshing: turns a client's refresh token into its next tokens.
         lifetimes: of tokens and grants.
         mint: signs its tokens.
@@ -49,6 +51,7 @@ class ProviderEngines:
     dpop: Dpop
     proof: ClientProof
     grants: Grants
+    redeeming: Redeeming
     refreshing: Refreshing
     lifetimes: Lifetimes
     mint: ProviderMint
@@ -86,7 +89,7 @@ def provider_engines(
         settings.oauth_access_token_ttl, settings.oauth_refresh_token_ttl, settings.longest_access_token
     )
     extras = Extras(settings.provider_uuid_claim, settings.claims_namespace.rstrip("/") + "/", plan)
-    grants = Grants(clock, audit, mint, refresh_tokens, lifetimes, extras)
+    grants = Grants(clock, mint, refresh_tokens, lifetimes, extras)
     rotation = Rotation(
         db,
         clock,
@@ -102,6 +105,7 @@ def provider_engines(
         dpop=Dpop(db, clock, (settings.issuer_url, _admin_origin(settings))),
         proof=ClientProof(db, clock, _assertion_audiences(settings.issuer_url)),
         grants=grants,
+        redeeming=Redeeming(db, audit, grants),
         refreshing=Refreshing(rotation, grants),
         lifetimes=lifetimes,
         mint=mint,

@@ -27,13 +27,13 @@ def token_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Oper
             Token(
                 e.db,
                 e.clock,
-                e.audit,
                 e.marks,
                 e.worker_limiter,
                 p.proof,
                 p.dpop,
                 p.mint,
                 p.grants,
+                p.redeeming,
                 p.refreshing,
                 p.lifetimes,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -30,6 +30,20 @@ from identry_kit.apierror import APIError
 Job = Callable[[ClientAdmin], Awaitable[int]]
 
 _ALL = 1_000_000
+_OPTIONS = {
+    "name": "name",
+    "redirect_uris": "--redirect-uri",
+    "post_logout_redirect_uris": "--logout-uri",
+    "grant_types": "--grant",
+    "scopes": "--scope",
+    "audiences": "--audience",
+    "access_ttl": "--access-ttl",
+    "refresh_ttl": "--refresh-ttl",
+    "claim_mappings": "--claim",
+    "jwks": "--jwks-file",
+    "brand_color": "--color",
+}
+"""Fields that are called otherwise at the terminal."""
 
 
 def create(client_id: str, asked: dict[str, Any], *, as_json: bool) -> int:
@@ -37,7 +51,13 @@ def create(client_id: str, asked: dict[str, Any], *, as_json: bool) -> int:
 
     async def job(service: ClientAdmin) -> int:
         fields = _fields(asked)
-        _tell_issued(await service.create(client_id, fields, "system", SYSTEM, owner=None), as_json=as_json)
+        made = await service.create(client_id, fields, "system", SYSTEM, owner=None)
+        _tell_issued(made, as_json=as_json)
+        client = made.client.client
+        if "authorization_code" in client.grant_types and not client.redirect_uris:
+            complain(
+                f"nobody can sign in yet: identry apps update {client.client_id} --redirect-uri https://…/callback"
+            )
         return 0
 
     return _run(job)
@@ -145,6 +165,14 @@ def _fields(asked: dict[str, Any]) -> dict[str, Any]:
     return columns(given)
 
 
+def _in_options(text: str) -> str:
+    """What is wrong with a field, under the name that it has at the terminal."""
+    name, colon, problem = text.partition(": ")
+    if not colon or not name.isidentifier():
+        return text
+    return f"{_OPTIONS.get(name, '--' + name.replace('_', '-'))}: {problem}"
+
+
 def _pair(text: str) -> tuple[str, str]:
     claim, equals, attribute = text.partition("=")
     if not equals:
@@ -170,12 +198,21 @@ def _print_fields(shown: AppView) -> None:
         value = getattr(shown, name)
         if value is None or value in ([], {}):
             continue
-        text = ", ".join(value) if isinstance(value, list) else {True: "yes", False: "no"}.get(value, value)
-        say(f"{name.replace('_', ' '):<28}{text}" if not isinstance(value, dict) else f"{name:<28}{_json(value)}")
+        say(f"{name.replace('_', ' '):<28}{_words(value)}")
 
 
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _words(value: Any) -> str:
+    """A field as a person reads it."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M} UTC"
+        case list():
+            return ", ".join(value)
+        case dict():
+            return msgspec.json.encode(value).decode()
+    return str(value)
 
 
 def _print_json(value: Any) -> None:
@@ -208,7 +245,7 @@ def _run_with(job: Callable[[Database, RevocationMarks], Awaitable[int]]) -> int
     except SettingsError as error:
         list_problems(error.problems)
     except (APIError, ValueError) as error:
-        complain(str(error))
+        complain(_in_options(str(error)))
     except Rejected as error:
         complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
     return 1
@@ -219,7 +256,7 @@ async def _with_engines(
 ) -> int:
     clock = SystemClock()
     db = Database(url, min_size=1, max_size=1, patience=10)
-    kv = _kv(settings, clock)
+    kv = kv_of(settings, clock)
     try:
         await db.open()
         await partitions.ensure(db, clock.now())
@@ -230,8 +267,8 @@ async def _with_engines(
         await db.close()
 
 
-def _kv(settings: Settings, clock: SystemClock) -> KV:
-    """Where running servers hear of ended sessions; without Redis they ask the database anyway."""
+def kv_of(settings: Settings, clock: SystemClock) -> KV:
+    """Where running servers hear of what a command did; without Redis they look into the database by themselves."""
     if not settings.redis_url:
         return MemoryKV(clock)
     from identry.core.kv.redis import RedisKV

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,90 +15,91 @@ apps = typer.Typer(help="Applications: clients of OAuth and OpenID Connect.", no
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _App = Annotated[str, typer.Argument(help="Its client_id, or its number.")]
 _Texts = list[str] | None
-_Redirects = Annotated[_Texts, typer.Option("--redirect-uri", help="Where sign-in may return to; repeatable.")]
-_Logouts = Annotated[_Texts, typer.Option("--logout-uri", help="Where logout may return to; repeatable.")]
-_Backchannel = Annotated[str | None, typer.Option("--backchannel-logout-uri", help="Told when a session ends.")]
-_Grants = Annotated[_Texts, typer.Option("--grant", help="What it may ask tokens with; repeatable.")]
-_Scopes = Annotated[_Texts, typer.Option("--scope", help="What it may ask for; repeatable.")]
-_Audiences = Annotated[_Texts, typer.Option("--audience", help="Resource server its tokens may name; repeatable.")]
-_Native = Annotated[bool | None, typer.Option("--native/--web", help="An app on a device: loopback, own scheme.")]
-_First = Annotated[
-    bool | None, typer.Option("--first-party/--third-party", help="Of your own: nobody is asked for consent.")
-]
-_Pkce = Annotated[bool | None, typer.Option("--pkce/--no-pkce", help="Whether PKCE is required. [default: it is]")]
-_Par = Annotated[bool | None, typer.Option("--par/--no-par", help="Only pushed authorization requests.")]
-_Dpop = Annotated[bool | None, typer.Option("--dpop/--no-dpop", help="Only tokens bound to a key.")]
-_Profile = Annotated[
-    bool | None, typer.Option("--profile-claims/--no-profile-claims", help="Address and name in access tokens.")
-]
-_Format = Annotated[str | None, typer.Option("--token-format", help="jwt, or at+jwt (RFC 9068).")]
-_AccessTtl = Annotated[str | None, typer.Option("--access-ttl", help="Of access tokens: 15m. 0: the deployment's.")]
-_RefreshTtl = Annotated[str | None, typer.Option("--refresh-ttl", help="Of a grant: 168h. 0: the deployment's.")]
-_Claims = Annotated[_Texts, typer.Option("--claim", help="A claim of your own: claim=attribute; repeatable.")]
-_Jwks = Annotated[Path | None, typer.Option("--jwks-file", help="Public keys: it proves itself by signatures.")]
-_Url = Annotated[str | None, typer.Option("--url", help="Its home page.")]
-_Logo = Annotated[str | None, typer.Option("--logo-url", help="Its picture on our pages.")]
-_Color = Annotated[str | None, typer.Option("--color", help="Its colour on our pages: #1a73e8.")]
-_Magic = Annotated[str | None, typer.Option("--magic-link-url", help="Its page that magic links lead to.")]
+_Text = str | None
+_Flag = bool | None
 
 
-def _asked(values: dict[str, Any]) -> dict[str, Any]:
-    """The options of a command under the names of the fields."""
-    return {_FIELDS.get(name, name): value for name, value in values.items()}
+def _fields(
+    redirect_uris: Annotated[
+        _Texts, typer.Option("--redirect-uri", help="Where sign-in may return; repeatable.")
+    ] = None,
+    post_logout_redirect_uris: Annotated[
+        _Texts, typer.Option("--logout-uri", help="Where logout may return; repeatable.")
+    ] = None,
+    backchannel_logout_uri: Annotated[_Text, typer.Option(help="Told when a session ends.")] = None,
+    grant_types: Annotated[
+        _Texts, typer.Option("--grant", help="How it may come by tokens: client_credentials; repeatable.")
+    ] = None,
+    allowed_scopes: Annotated[_Texts, typer.Option("--scope", help="What it may ask for; repeatable.")] = None,
+    audiences: Annotated[
+        _Texts, typer.Option("--audience", help="Resource server its tokens may name; repeatable.")
+    ] = None,
+    is_native: Annotated[
+        _Flag, typer.Option("--native/--web", help="An app on a device: loopback, own scheme.")
+    ] = None,
+    first_party: Annotated[
+        _Flag, typer.Option("--first-party/--third-party", help="Of your own: nobody is asked for consent.")
+    ] = None,
+    require_pkce: Annotated[
+        _Flag, typer.Option("--pkce/--no-pkce", help="Whether PKCE is required; it is unless told otherwise.")
+    ] = None,
+    require_par: Annotated[_Flag, typer.Option("--par/--no-par", help="Only pushed authorization requests.")] = None,
+    require_dpop: Annotated[_Flag, typer.Option("--dpop/--no-dpop", help="Only tokens bound to a key.")] = None,
+    profile_claims: Annotated[
+        _Flag, typer.Option("--profile-claims/--no-profile-claims", help="Address and name in access tokens.")
+    ] = None,
+    token_format: Annotated[_Text, typer.Option(help="jwt, or at+jwt (RFC 9068).")] = None,
+    access_token_ttl: Annotated[
+        _Text, typer.Option("--access-ttl", help="Life of its access tokens: 15m; 0: the deployment's.")
+    ] = None,
+    refresh_token_ttl: Annotated[
+        _Text, typer.Option("--refresh-ttl", help="Life of a grant: 168h; 0: the deployment's.")
+    ] = None,
+    claims: Annotated[_Texts, typer.Option("--claim", help="A claim of your own: claim=attribute; repeatable.")] = None,
+    jwks_file: Annotated[Path | None, typer.Option(help="Public keys: it proves itself by signatures.")] = None,
+    url: Annotated[_Text, typer.Option(help="Its home page.")] = None,
+    logo_url: Annotated[_Text, typer.Option(help="Its picture on our pages.")] = None,
+    brand_color: Annotated[_Text, typer.Option("--color", help="Its colour on our pages: #1a73e8.")] = None,
+    magic_link_url: Annotated[_Text, typer.Option(help="Its page that magic links lead to.")] = None,
+    sign_up: Annotated[
+        _Text, typer.Option(help="open, closed, or inherit: whether strangers make themselves accounts.")
+    ] = None,
+) -> dict[str, Any]:
+    """The options that `create` and `update` share, under the names of the fields; None: not given."""
+    return locals()
 
 
-_FIELDS = {
-    "redirect_uri": "redirect_uris",
-    "logout_uri": "post_logout_redirect_uris",
-    "grant": "grant_types",
-    "scope": "allowed_scopes",
-    "audience": "audiences",
-    "native": "is_native",
-    "pkce": "require_pkce",
-    "par": "require_par",
-    "dpop": "require_dpop",
-    "access_ttl": "access_token_ttl",
-    "refresh_ttl": "refresh_token_ttl",
-    "claim": "claims",
-    "color": "brand_color",
-}
+def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the options of `_fields` before its last one; it gets them as `fields`."""
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(_fields, eval_str=True).parameters
+    *first, last = (p for p in own.parameters.values() if p.name != "fields")
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(fields=_fields(**{name: given.pop(name) for name in shared}), **given)
+
+    parameters = [*first, *shared.values(), last]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # what typer reads
+    return run
 
 
 @apps.command("create")
+@_with_fields
 def create(
     name: Annotated[str, typer.Argument(help="Name that people see.")],
-    client_id: Annotated[str, typer.Option("--client-id", help="What it calls itself. [default: a random one]")] = "",
+    fields: dict[str, Any],
+    client_id: Annotated[str, typer.Option(help="What it calls itself.", show_default="a random one")] = "",
     public: Annotated[
         bool, typer.Option("--public", help="Without a secret: a single-page or device app, with PKCE.")
     ] = False,
-    redirect_uri: _Redirects = None,
-    logout_uri: _Logouts = None,
-    backchannel_logout_uri: _Backchannel = None,
-    grant: _Grants = None,
-    scope: _Scopes = None,
-    audience: _Audiences = None,
-    native: _Native = None,
-    first_party: _First = None,
-    pkce: _Pkce = None,
-    par: _Par = None,
-    dpop: _Dpop = None,
-    profile_claims: _Profile = None,
-    token_format: _Format = None,
-    access_ttl: _AccessTtl = None,
-    refresh_ttl: _RefreshTtl = None,
-    claim: _Claims = None,
-    jwks_file: _Jwks = None,
-    url: _Url = None,
-    logo_url: _Logo = None,
-    color: _Color = None,
-    magic_link_url: _Magic = None,
     as_json: _Json = False,
 ) -> None:
     """Make an application. Its secret is printed once."""
-    given = {key: value for key, value in locals().items() if key not in {"client_id", "public", "as_json"}}
     from identry.cli import apps as command
 
-    asked = _asked(given) | ({"is_public": True} if public else {})
+    asked = fields | {"name": name} | ({"is_public": True} if public else {})
     raise typer.Exit(command.create(client_id, asked, as_json=as_json))
 
 
@@ -119,45 +123,26 @@ def show(app: _App, as_json: _Json = False) -> None:
 
 
 @apps.command("update")
+@_with_fields
 def update(
     app: _App,
+    fields: dict[str, Any],
     name: Annotated[str | None, typer.Option(help="Name that people see.")] = None,
     public: Annotated[bool | None, typer.Option("--public/--confidential", help="Without or with a secret.")] = None,
     active: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it may be used.")] = None,
-    redirect_uri: _Redirects = None,
-    logout_uri: _Logouts = None,
-    backchannel_logout_uri: _Backchannel = None,
-    grant: _Grants = None,
-    scope: _Scopes = None,
-    audience: _Audiences = None,
-    native: _Native = None,
-    first_party: _First = None,
-    pkce: _Pkce = None,
-    par: _Par = None,
-    dpop: _Dpop = None,
-    profile_claims: _Profile = None,
-    token_format: _Format = None,
-    access_ttl: _AccessTtl = None,
-    refresh_ttl: _RefreshTtl = None,
-    claim: _Claims = None,
-    jwks_file: _Jwks = None,
-    url: _Url = None,
-    logo_url: _Logo = None,
-    color: _Color = None,
-    magic_link_url: _Magic = None,
     as_json: _Json = False,
 ) -> None:
     """Change what is named; a list replaces the former one, an empty text takes away."""
-    given = {key: value for key, value in locals().items() if key not in {"app", "public", "as_json"}}
     from identry.cli import apps as command
 
-    raise typer.Exit(command.update(app, {**_asked(given), "is_public": public}, as_json=as_json))
+    asked = fields | {"name": name, "is_public": public, "active": active}
+    raise typer.Exit(command.update(app, asked, as_json=as_json))
 
 
 @apps.command("rotate-secret")
 def rotate_secret(
     app: _App,
-    overlap: Annotated[str, typer.Option(help="How long the former secret goes on. [default: 24h]")] = "",
+    overlap: Annotated[str, typer.Option(help="How long the former secret goes on.", show_default="24h")] = "",
     at_once: Annotated[bool, typer.Option("--at-once", help="The former secret ends now.")] = False,
     as_json: _Json = False,
 ) -> None:
@@ -171,7 +156,7 @@ def rotate_secret(
 def registration_token(
     name: Annotated[str, typer.Argument(help="Whom it is for; told in the audit log.")],
     uses: Annotated[int, typer.Option(min=1, max=1000, help="How many applications.")] = 1,
-    ttl: Annotated[str, typer.Option(help="How long: 24h.")] = "24h",
+    ttl: Annotated[str, typer.Option(help="How long it may be used.")] = "24h",
 ) -> None:
     """Print a token for POST /oauth/register, this once (with DYNAMIC_REGISTRATION=true)."""
     from identry.cli import apps as command

@@ -43,6 +43,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         console = Console(file=out, highlight=False)
         rows = [
             ("API", self.base_url),
+            ("Account", f"{self.base_url}/account"),
             ("Reference", self.docs_url),
             ("Mailbox", self.mailbox_url),
             ("Health", self.health_url),

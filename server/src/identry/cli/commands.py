@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from identry.cli.apps_commands import apps
+from identry.cli.blocked_ips_commands import blocked_ips
 
 program = typer.Typer(
     name="identry",
@@ -20,11 +21,12 @@ program = typer.Typer(
 
 
 program.add_typer(apps, name="apps")
+program.add_typer(blocked_ips, name="blocked-ips")
 
 
 @program.command()
 def dev(
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: PORT, or 3097]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="PORT, or 3097")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".identry"),
     reset: Annotated[bool, typer.Option("--reset", help="Forget the data, the keys and the login first.")] = False,
@@ -241,7 +243,9 @@ program.add_typer(tenant, name="tenant")
 def tenant_create(
     slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, hyphens.")],
     name: Annotated[str, typer.Option(help="Name that people see.")],
-    tenant_id: Annotated[str | None, typer.Option("--id", help="UUID of the company. [default: a new one]")] = None,
+    tenant_id: Annotated[
+        str | None, typer.Option("--id", help="UUID of the company.", show_default="a new one")
+    ] = None,
     admin: Annotated[str | None, typer.Option(help="Address of an account that becomes its administrator.")] = None,
 ) -> None:
     """Make a tenant with its built-in groups. (The first membership of a company makes one by itself.)"""
@@ -255,7 +259,7 @@ def explain(
     user: Annotated[str, typer.Argument(help="Address or UUID of an account.")],
     permission: Annotated[str, typer.Argument(help="For example users:read.")],
     in_tenant: Annotated[
-        str | None, typer.Option("--tenant", help="Slug or UUID. [default: that of the user's next session]")
+        str | None, typer.Option("--tenant", help="Slug or UUID.", show_default="that of the user's next session")
     ] = None,
 ) -> None:
     """Say why somebody may do something, or not, and what would have to change. Exit code 2: may not."""

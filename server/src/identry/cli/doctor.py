@@ -15,6 +15,7 @@ from pathlib import Path
 from identry.cli.keepsakes import Keepsakes
 from identry.cli.one_off import running_here
 from identry.cli.terminal import say
+from identry.core.address import is_loopback
 from identry.core.clock import SystemClock
 from identry.core.db import Database, Unavailable
 from identry.core.kv.protocol import KVUnavailable
@@ -24,6 +25,8 @@ from identry.settings import Problem, Settings, SettingsError, for_serving, gath
 
 _TOO_SKEWED = 5.0
 _OLDEST_POSTGRES = 140000
+_NEAREST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is warned of
+_PATIENCE = 2.0
 
 
 class Grade(Enum):
@@ -66,7 +69,7 @@ async def _examine() -> list[Finding]:
     findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in warnings(settings)]
     settings, found = _configuration(settings)
     findings += found
-    for check in (_postgres, _migrations, _redis, _entitlements, _finance):
+    for check in (_postgres, _migrations, _redis, _entitlements, _finance, admin_port):
         findings += [finding async for finding in check(settings)]
     return findings
 
@@ -187,6 +190,40 @@ async def _finance(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(Grade.OK, "Finance", "answers")
     finally:
         await db.close()
+
+
+async def admin_port(settings: Settings) -> AsyncIterator[Finding]:
+    """Where the admin port listens, for whom that is, and whether something answers there now."""
+    what, port, host = "admin port", settings.admin_listener, settings.admin_bind_host
+    if not settings.issuer_url:
+        yield Finding(Grade.OK, what, "none: OAUTH_ISSUER is not set")
+        return
+    if not port:
+        detail = "none: /api/admin and /api/apps are under /manage of the main port"
+        advice = "let your proxy keep /manage inside, or set ADMIN_PORT"
+        yield Finding(Grade.OK, what, detail) if settings.is_development else Finding(Grade.NOTE, what, detail, advice)
+        return
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    answers = "answers" if await _accepts(_NEAREST.get(host, host), port) else "does not answer: nothing runs there"
+    if host in _NEAREST:
+        advice = "publish it to the networks of your services alone, or set ADMIN_BIND_HOST to one address"
+        yield Finding(Grade.NOTE, what, f"{where}, exposed on every address of this machine; {answers}", advice)
+    elif is_loopback(host):
+        yield Finding(Grade.OK, what, f"{where}, for this machine alone; {answers}")
+    else:
+        advice = "let your firewall keep it to the networks of your services"
+        yield Finding(Grade.NOTE, what, f"{where}, exposed to that network; {answers}", advice)
+
+
+async def _accepts(host: str, port: int) -> bool:
+    """Whether a connection can be made."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
 
 
 def _problem(problem: Problem) -> Finding:

@@ -27,7 +27,8 @@ def one_off_settings(advice: str = "set it to the Auth PostgreSQL") -> Settings:
         return nearby
     if settings.is_development:
         return replace(settings, database_url=Secret(LOCAL_DATABASE))
-    raise SettingsError([Problem("DATABASE_URL", "is required", advice)])
+    beside = "or, for the database of an `identry dev` that runs, come to the folder that holds its .identry"
+    raise SettingsError([Problem("DATABASE_URL", "is required", f"{advice}; {beside}")])
 
 
 def running_here(settings: Settings) -> Settings | None:

@@ -14,7 +14,6 @@ Whoever may open the folder is superuser (`trust` on that socket): the folder's 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ from urllib.parse import quote
 
 from identry.core import embedded_process as process
 from identry.core import embedded_user
+from identry.core.embedded_lock import AlreadyRunningError, FolderLock
 from identry.core.embedded_process import MAJOR, EmbeddedError
 
 DATABASE = "identry"
@@ -60,19 +60,6 @@ _OPTIONS = {
 }
 
 
-class AlreadyRunningError(EmbeddedError):
-    """Another living process uses the folder.
-
-    Attributes:
-        pid: that process, or None when it did not say.
-    """
-
-    def __init__(self, data_dir: Path, pid: int | None) -> None:
-        self.pid = pid
-        who = f"pid {pid}" if pid else "another process"
-        super().__init__(f"already running ({who}) on {data_dir}: stop it, or choose another data directory")
-
-
 class EmbeddedPostgres:
     """One PostgreSQL server, bound to the life of this process.
 
@@ -90,13 +77,17 @@ class EmbeddedPostgres:
         self._partial = self.data_dir / "data.partial"
         self._options = {**_OPTIONS, **(options or {})}
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock_file: int | None = None
+        self._lock = FolderLock(self.data_dir)
         self._private_dir: Path | None = None
         self._url: str | None = None
 
     @property
     def url(self) -> str:
-        """The address of the database, once started."""
+        """The address of the database, once started.
+
+        Raises:
+            EmbeddedError: it is not.
+        """
         if self._url is None:
             raise EmbeddedError("the embedded PostgreSQL is not started")
         return self._url
@@ -112,21 +103,7 @@ class EmbeddedPostgres:
 
     def holder(self) -> int | None:
         """The process that holds the folder now, or None; asking changes nothing."""
-        if self._lock_file is not None:
-            return os.getpid()
-        try:
-            lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_NOFOLLOW)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = os.pread(lock, 20, 0).decode(errors="replace").strip()
-            return int(text) if text.isdecimal() else None
-        else:
-            return None
-        finally:
-            os.close(lock)
+        return self._lock.holder()
 
     def socket_url(self) -> str:
         """The URL of a server that another process has started on this folder.
@@ -148,7 +125,7 @@ class EmbeddedPostgres:
         """
         if self._process is not None:
             return self.url
-        self._acquire()
+        self._lock.acquire()
         try:
             self._clear_leftovers()
             programs = process.programs_folder()
@@ -170,9 +147,7 @@ class EmbeddedPostgres:
         if self._private_dir is not None:
             shutil.rmtree(self._private_dir, ignore_errors=True)
             self._private_dir = None
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        self._lock.release()
         self._url = None
 
     def reset(self) -> None:
@@ -183,7 +158,7 @@ class EmbeddedPostgres:
         """
         if self._process is not None:
             raise AlreadyRunningError(self.data_dir, os.getpid())
-        self._acquire()
+        self._lock.acquire()
         try:
             self._clear_leftovers()
             for folder in (self._cluster, self.data_dir / "run"):
@@ -200,26 +175,7 @@ class EmbeddedPostgres:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # -- one holder ---------------------------------------------------------------------------------------------
-
-    def _acquire(self) -> None:
-        try:
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = self.data_dir / "lock"
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise EmbeddedError(
-                f"cannot use {self.data_dir}: {error.strerror}. Choose a folder of your own with --data-dir"
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
-            os.close(lock)
-            raise AlreadyRunningError(self.data_dir, int(holder) if holder.isdecimal() else None) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        self._lock_file = lock
+    # -- the cluster --------------------------------------------------------------------------------------------
 
     def _clear_leftovers(self) -> None:
         """What a killed predecessor may have left: a server, its pid file, a half-made cluster, a socket folder."""
@@ -233,8 +189,6 @@ class EmbeddedPostgres:
         shutil.rmtree(self.data_dir / "run", ignore_errors=True)
         if len(lines) > 4 and (socket_dir := Path(lines[4])).name.startswith(_PRIVATE_PREFIX):
             shutil.rmtree(socket_dir, ignore_errors=True)
-
-    # -- the cluster --------------------------------------------------------------------------------------------
 
     def _create(self, programs: Path, identity: str) -> None:
         self._partial.mkdir(mode=0o700)

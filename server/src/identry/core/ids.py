@@ -17,3 +17,14 @@ def uuid7_at(milliseconds: int, random_bits: int = 0) -> UUID:
     """The UUIDv7 of an instant; with `random_bits` 0 it is the smallest one, a boundary for time ranges."""
     rand_a, rand_b = random_bits >> 62 & 0xFFF, random_bits & (1 << 62) - 1
     return UUID(int=(milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+
+
+def number_of(event_id: UUID) -> int:
+    """A UUIDv7 as a number of 63 bits, for surfaces that show numbers: its time, then 15 of its random bits."""
+    return event_id.int >> 80 << 15 | event_id.int & 0x7FFF
+
+
+def ids_of(number: int) -> tuple[UUID, UUID]:
+    """The first and the last UUIDv7 that `number_of` may have made `number` of: those of one millisecond."""
+    first = uuid7_at(number >> 15)
+    return first, UUID(int=first.int | (1 << 76) - 1)

@@ -89,5 +89,5 @@ class Janitor:
             except Unavailable as error:
                 log.warning("janitor.postponed", reason=str(error))
                 pause = _AGAIN
-            except Exception:
+            except Exception:  # as above
                 log.exception("janitor.failed")

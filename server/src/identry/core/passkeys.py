@@ -131,7 +131,7 @@ class RelyingParty:
         self._check_page(answer.client_data, "webauthn.create", challenge)
         try:
             statement = parse_attestation_object(answer.attestation)
-        except Exception as error:
+        except Exception as error:  # CBOR of strangers raises anything at all in the library: a refusal (§1.6)
             raise PasskeyError("unreadable attestation") from error
         if statement.fmt not in _STATEMENTS:
             raise PasskeyError("a kind of attestation that was not asked for")
@@ -152,7 +152,7 @@ class RelyingParty:
                 require_user_verification=True,
                 supported_pub_key_algs=list(ALGORITHMS),
             )
-        except Exception as error:
+        except Exception as error:  # as above
             raise PasskeyError(f"not genuine ({type(error).__name__})") from error
         flags = statement.auth_data.flags
         return NewKey(verified.credential_public_key, verified.sign_count, UUID(verified.aaguid), flags.be, flags.bs)
@@ -183,7 +183,7 @@ class RelyingParty:
                 require_user_verification=True,
             )
             flags = parse_authenticator_data(answer.authenticator_data).flags
-        except Exception as error:
+        except Exception as error:  # as above
             raise PasskeyError(f"not genuine ({type(error).__name__})") from error
         if flags.be != backup_eligible:
             raise PasskeyError("the key changed whether it may be copied")
@@ -242,7 +242,7 @@ def _check_key(key: bytes) -> None:
     try:
         parsed = decode_credential_public_key(key)
         public = decoded_public_key_to_cryptography(parsed)
-    except Exception as error:
+    except Exception as error:  # as above
         raise PasskeyError("unreadable key") from error
     match public:
         case EllipticCurvePublicKey():

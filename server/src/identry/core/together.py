@@ -1,6 +1,7 @@
 """Questions that are asked at the same time go to the database together, each once.
 
-A worker that is busy has many of one kind at any moment, often the same. No answer is older than its question: whoever
+A worker that is busy has many of one kind at any moment, often the same. While a statement is under way the next one
+gathers; one at a time therefore carries the most. No answer is older than its question: whoever
 asks joins a statement that has not left yet, so nothing is remembered and nothing has to be invalidated.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextvars import Context, copy_context
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -15,8 +17,8 @@ Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
 
 _MOST = 64
-_FLIGHTS = 2
-"""Statements under way at once: one that is slow holds up no more than those that went with it."""
+_PATIENCE = 0.02
+"""Seconds: one statement at a time gathers the most questions, but one that is slow is not waited for."""
 
 
 class Together(Generic[Question, Answer]):
@@ -24,13 +26,20 @@ class Together(Generic[Question, Answer]):
 
     Args:
         ask: answers many; a question that is not in what it returns has no answer.
+        patience: seconds after which whoever waits no longer waits for the statement that is under way.
     """
 
-    def __init__(self, ask: Callable[[list[Question]], Awaitable[Mapping[Question, Answer]]]) -> None:
+    def __init__(
+        self, ask: Callable[[list[Question]], Awaitable[Mapping[Question, Answer]]], patience: float = _PATIENCE
+    ) -> None:
         self._ask = ask
+        self._patience = patience
         self._waiting: dict[Question, asyncio.Future[Answer | None]] = {}
-        self._flights: set[asyncio.Task[None]] = set()
+        self._context = Context()
+        """Of whoever has waited longest: the statement takes its time (`core/turns.py`), not an earlier request's."""
         self._leaving = False
+        self._waited_for: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def __call__(self, question: Question) -> Answer | None:
         """The answer, or None when there is none.
@@ -40,26 +49,38 @@ class Together(Generic[Question, Answer]):
         """
         answer = self._waiting.get(question)
         if answer is None:
+            if not self._waiting:
+                self._context = copy_context()
             loop = asyncio.get_running_loop()
             answer = self._waiting[question] = loop.create_future()
-            if not self._leaving and len(self._flights) < _FLIGHTS:
+            if not self._leaving and self._waited_for is None:
                 self._leaving = True
                 loop.call_soon(self._depart)  # after the other requests that have arrived
         return await asyncio.shield(answer)  # whoever gives up leaves the others their answer
 
     def _depart(self) -> None:
         self._leaving = False
-        while self._waiting and len(self._flights) < _FLIGHTS:
-            batch = dict(islice(self._waiting.items(), _MOST))
-            for question in batch:
-                del self._waiting[question]
-            flight = asyncio.create_task(self._fly(batch))
-            self._flights.add(flight)
-            flight.add_done_callback(self._landed)
+        if not self._waiting:
+            return
+        batch = dict(islice(self._waiting.items(), _MOST))
+        for question in batch:
+            del self._waiting[question]
+        loop = asyncio.get_running_loop()
+        flight = self._waited_for = loop.create_task(self._fly(batch), context=self._context)
+        self._under_way.add(flight)
+        overdue = loop.call_later(self._patience, self._go_on, flight)
+        flight.add_done_callback(lambda _: self._landed(flight, overdue))
 
-    def _landed(self, flight: asyncio.Task[None]) -> None:
-        self._flights.discard(flight)
-        self._depart()
+    def _landed(self, flight: asyncio.Task[None], overdue: asyncio.TimerHandle) -> None:
+        overdue.cancel()
+        self._under_way.discard(flight)
+        self._go_on(flight)
+
+    def _go_on(self, flight: asyncio.Task[None]) -> None:
+        """The next may leave, if it was this one that it waited for."""
+        if self._waited_for is flight:
+            self._waited_for = None
+            self._depart()
 
     async def _fly(self, batch: dict[Question, asyncio.Future[Answer | None]]) -> None:
         try:

@@ -7,6 +7,7 @@ stores the step, so that no code is accepted twice.
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 from datetime import datetime
 
@@ -47,9 +48,14 @@ def matching_step(secret: str, code: str, now: datetime, *, after: int = 0) -> i
 
     Every candidate is compared, in constant time each, whichever matches.
     """
-    generator = pyotp.HOTP(secret)
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)
     current = step_at(now)
-    matches = [
-        step for step in range(current - _DRIFT, current + _DRIFT + 1) if equal(generator.at(max(step, 0)), code)
-    ]
+    matches = [step for step in range(current - _DRIFT, current + _DRIFT + 1) if equal(_code(key, max(step, 0)), code)]
     return next((step for step in matches if step > after), None)
+
+
+def _code(key: bytes, step: int) -> str:
+    """RFC 4226 §5.3; pyotp decodes the secret anew for each step, which costs four times as much."""
+    digest = hmac.digest(key, step.to_bytes(8), "sha1")
+    offset = digest[-1] & 0xF
+    return f"{(int.from_bytes(digest[offset : offset + 4]) & 0x7FFFFFFF) % 10**6:06d}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from identry.records.clients import Client
+
 
 @dataclass(frozen=True, slots=True)
 class Doors:
@@ -12,7 +14,7 @@ class Doors:
     Attributes:
         password: sign-in with a password, and so the reset of one.
         sign_up: whether strangers may ask for an account, which then waits for approval.
-        sign_up_at_application: whether they may make one at an application that sends them here.
+        sign_up_at_application: whether they may make one at an application that sends them here and says nothing else.
         passkey: whether there can be passkeys on these pages.
         sso: whether a domain may have its own provider.
         microsoft: sign-in with Microsoft.
@@ -24,3 +26,9 @@ class Doors:
     passkey: bool = False
     sso: bool = False
     microsoft: bool = False
+
+    def sign_up_for(self, client: Client | None) -> bool:
+        """Whether strangers may make an account at an application; None: of the platform."""
+        if client is None:
+            return self.sign_up
+        return self.password and client.takes_strangers(deployment=self.sign_up_at_application)

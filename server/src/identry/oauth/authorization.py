@@ -42,6 +42,7 @@ class Asked:
     login_hint: str = ""
     id_token_hint: str = ""
     ui_locales: str = ""
+    claims: str = ""
     dpop_jkt: str = ""
     resource: tuple[str, ...] = ()
     request: str = ""
@@ -58,7 +59,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         prompt: of `PROMPTS`.
         max_age: seconds that a sign-in may be old; None: any age.
         mfa: whether nothing but a second factor is good enough (`acr_values=mfa`).
-        user_id: who has to be signed in (`id_token_hint`); None: anybody.
+        user_id: who has to be signed in (`id_token_hint`, a `sub` in `claims`); None: anybody.
         asked_at: when it came.
         agreed_in: the browser session in which the person agreed to it.
         waits: whether it waited for its person since it came.

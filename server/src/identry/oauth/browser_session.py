@@ -144,6 +144,7 @@ class BrowserSessions:
             return []
         now = self._clock.now()
         if row.user_id == user_id:
+            await users.lock(tx, user_id)  # a code becomes a grant under this lock: before the move, or after it
             await sessions.move_grants(tx, old, session_id)
             await authorization_codes.move(tx, user_id, old, session_id)
         return await sessions.end(tx, old, "signed in again", now)

@@ -284,5 +284,6 @@ _RULES: Mapping[str, Callable[[Any], Any]] = {
     "url": _url,
     "logo_url": _url,
     "brand_color": _color,
+    "sign_up": _one_of("inherit", "open", "closed"),
     "magic_link_url": _url,
 }

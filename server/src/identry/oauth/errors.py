@@ -153,7 +153,7 @@ class LoginRequired(BadRequest):
 
 
 class UnmetRequirements(BadRequest):
-    """400: the person signed in and has no second factor, and the request wants one."""
+    """400: the request wants a second factor and the person has none, or an `acr` that there is not."""
 
     code = "unmet_authentication_requirements"
     message = "the person has no second factor"

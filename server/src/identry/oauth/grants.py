@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,10 +18,8 @@ from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.core.ids import uuid7
 from identry.core.origin import Origin
-from identry.oauth import standing
+from identry.oauth.opening import GIVEN, opening_of
 from identry.oauth.standing import Extras, Standing, profile_claims
-from identry.records import audit as audit_log
-from identry.records.audit import Audit
 from identry.records.clients import Client
 from identry.tokens import ProviderGrant, ProviderMint, RefreshTokens
 
@@ -75,7 +73,6 @@ class Opening:
         amr, auth_time: how and when.
         scopes: as granted.
         audiences: resource servers that were asked for; None: the client's own.
-        session_id: chosen in advance; None: a new one.
         browser_session_id: the single sign-on session that it hangs on.
         dpop_jkt: the key that proved itself in this request.
         nonce: of the authorization request.
@@ -91,7 +88,6 @@ class Opening:
     auth_time: datetime
     scopes: tuple[str, ...]
     audiences: tuple[str, ...] | None = None
-    session_id: UUID | None = None
     browser_session_id: UUID | None = None
     dpop_jkt: str | None = None
     nonce: str | None = None
@@ -123,33 +119,22 @@ class Opened:
     nonce: str | None = None
 
 
-# The user's row is locked and the gates are asked again: a deactivation, a change of password or a second factor that
-# came since the proof leaves no grant behind. An application of a tenant is for the people of that tenant.
-def _open(allowed: str) -> str:
-    return f"""
-    WITH allowed AS ({allowed}), opened AS (
-        INSERT INTO sessions (id, user_id, created_at, expires_at, auth_time, amr, token_version, refresh_token_hash,
-                              ip, user_agent, client_id, scopes, audiences, browser_session_id, dpop_jkt, tenant_id)
-        SELECT $1, allowed.id, $2, $5, $7, $6, $4, $8, $9, $10, c.id, $12, $13, $14, $15, c.tenant_id
-        FROM allowed, clients c
-        WHERE c.id = $11 AND c.is_active AND (c.tenant_id IS NULL OR EXISTS (
-            SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
-            WHERE tm.tenant_id = c.tenant_id AND tm.user_id = $3 AND tm.is_active AND t.is_active))
-        RETURNING id
-    ), logged AS (
-        {audit_log.INSERT}
-        SELECT $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28 FROM opened
-    )
-    SELECT {standing.SELECTED} FROM opened, users u, clients c WHERE u.id = $3 AND c.id = $11
-    """  # noqa: S608 - constant expressions
+class Draft(NamedTuple):
+    """What is known of a grant before anybody has looked whether there is to be one; the order is that of `GIVEN`."""
+
+    session_id: UUID
+    refresh_token_hash: bytes
+    at: datetime
+    expires_at: datetime
+    event_id: UUID
+    ip: str | None
+    user_agent: str | None
+    request_id: str | None
+    client_id: UUID
 
 
-_MAY = """
-    id = $3 AND is_active AND approval_status = 'APPROVED' AND token_version = $4
-    AND (NOT mfa_enabled OR 'mfa' = ANY ($6::text[]))
-"""
-_OPEN = _open(f"SELECT id FROM users WHERE {_MAY} FOR SHARE")  # noqa: S608 - constant
-_OPEN_SIGNED_IN = _open(f"UPDATE users SET last_login_at = $2 WHERE {_MAY} RETURNING id")  # noqa: S608 - constant
+_OPEN = opening_of(GIVEN)
+_OPEN_SIGNED_IN = opening_of(GIVEN, signed_in=True)
 
 
 class Grants:
@@ -158,18 +143,33 @@ class Grants:
     def __init__(
         self,
         clock: Clock,
-        audit: Audit,
         mint: ProviderMint,
         refresh_tokens: RefreshTokens,
         lifetimes: Lifetimes,
         extras: Extras,
     ) -> None:
         self._clock = clock
-        self._audit = audit
         self._mint = mint
         self._refresh_tokens = refresh_tokens
         self._lifetimes = lifetimes
         self._extras = extras
+
+    def draft(self, client: Client, origin: Origin) -> tuple[Draft, str]:
+        """A grant to be opened now, and its first refresh token (empty: the client gets none)."""
+        now, session_id = self._clock.now(), uuid7(self._clock)
+        token = self._refresh_tokens.new(session_id)
+        draft = Draft(
+            session_id,
+            token.hash,
+            now,
+            now + self._lifetimes.grant_of(client),
+            uuid7(self._clock),
+            origin.ip,
+            origin.user_agent,
+            origin.request_id,
+            client.id,
+        )
+        return draft, token.raw if "refresh_token" in client.grant_types else ""
 
     async def open(self, tx: Executor, opening: Opening, origin: Origin) -> Opened | None:
         """Open a grant; None: user or client may not any more (nothing is written then).
@@ -177,51 +177,35 @@ class Grants:
         Raises:
             ServiceUnavailable: the database cannot tell.
         """
-        client, now = opening.client, self._clock.now()
-        session_id = opening.session_id or uuid7(self._clock)
-        refresh_token = self._refresh_tokens.new(session_id)
-        expires_at = now + self._lifetimes.grant_of(client)
-        event = self._audit.row(
-            opening.event,
-            origin,
-            actor=opening.user_id,
-            target=opening.user_id,
-            session_id=session_id,
-            details={"client": client.client_id, "via": opening.via, "scopes": opening.scopes, "amr": opening.amr},
-        )
+        draft, refresh_token = self.draft(opening.client, origin)
         row = await tx.fetchrow(
             _OPEN_SIGNED_IN if opening.signed_in else _OPEN,
-            session_id,
-            now,
+            *draft,
             opening.user_id,
             opening.token_version,
-            expires_at,
-            list(opening.amr),
+            opening.amr,
             opening.auth_time,
-            refresh_token.hash,
-            origin.ip,
-            origin.user_agent,
-            client.id,
-            list(opening.scopes),
-            None if opening.audiences is None else list(opening.audiences),
-            opening.browser_session_id,
-            opening.dpop_jkt if client.is_public else None,  # another client proves itself at each refresh
-            *event,
-        )
-        if row is None:
-            return None
-        row = {**row, "user_id": opening.user_id, "amr": opening.amr}
-        row |= {"auth_time": opening.auth_time, "expires_at": expires_at, "token_version": opening.token_version}
-        raw = refresh_token.raw if "refresh_token" in client.grant_types else ""
-        return self.read(
-            session_id,
-            row,
-            client,
-            raw,
             opening.scopes,
             opening.audiences,
-            dpop_jkt=opening.dpop_jkt,
-            nonce=opening.nonce,
+            opening.browser_session_id,
+            opening.dpop_jkt,
+            opening.nonce,
+            opening.event,
+            opening.via,
+        )
+        return self.opened(row, opening.client, refresh_token, opening.dpop_jkt) if row else None
+
+    def opened(self, row: Any, client: Client, refresh_token: str, dpop_jkt: str | None) -> Opened:
+        """The grant in a row of `opening_of`."""
+        return self.read(
+            row["session_id"],
+            row,
+            client,
+            refresh_token,
+            tuple(row["scopes"]),
+            None if row["audiences"] is None else tuple(row["audiences"]),
+            dpop_jkt=dpop_jkt,
+            nonce=row["nonce"],
         )
 
     def read(

@@ -16,7 +16,7 @@ import msgspec
 
 from identry.core.db import Executor
 from identry.records import user_profiles, users
-from identry.records.users import GlobalRole
+from identry.records.users import GlobalRole, User
 from identry_kit.apierror import BadRequest
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -28,6 +28,7 @@ OWN = ("title", "division", "company", "country", "job_title", "department", "la
 """Columns of `user_profiles`."""
 OF_USER = {"name": "full_name", "phone": "phone_number", "avatar_url": "profile_picture_url"}
 """Fields of a profile that are columns of `users`."""
+USER_COLUMNS = frozenset(OF_USER.values())
 WRITABLE = (*OF_USER, *OWN)
 """Fields of a profile update; never address, password or roles."""
 
@@ -167,11 +168,22 @@ def _checked(name: str, value: Any) -> str | None:
     return text
 
 
-async def change(tx: Executor, user_id: UUID, values: Mapping[str, str | None], now: datetime) -> None:
-    """Write checked fields of a profile; the caller audits the names."""
-    of_user = {OF_USER[name]: value for name, value in values.items() if name in OF_USER}
-    own = {name: value for name, value in values.items() if name in OWN}
-    if of_user:
-        await users.update(tx, user_id, of_user, now=now)
-    if own:
-        await user_profiles.put(tx, user_id, own)
+def columns(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Checked fields under the names of their columns, as `change` takes them."""
+    return {OF_USER.get(name, name): value for name, value in values.items()}
+
+
+async def change(tx: Executor, user_id: UUID, values: Mapping[str, str | None], now: datetime) -> User | None:
+    """Write columns of a profile, wherever each of them stands; the caller audits the names.
+
+    Returns the user's row as it is now; None: nothing of it was to be changed.
+
+    Raises:
+        ValueError: a name that is no column of a profile (a mistake of the calling code).
+    """
+    of_user = {name: value for name, value in values.items() if name in USER_COLUMNS}
+    own = {name: value for name, value in values.items() if name not in USER_COLUMNS}
+    # The user's row first, as everywhere: two writers never wait for each other's rows.
+    user = await users.update(tx, user_id, of_user, now=now) if of_user else None
+    await user_profiles.put(tx, user_id, own)
+    return user

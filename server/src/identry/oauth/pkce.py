@@ -10,8 +10,6 @@ import base64
 import hashlib
 import re
 
-from identry.core.secrets import equal
-
 METHOD = "S256"
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -23,14 +21,15 @@ def is_challenge(text: str) -> bool:
     return _CHALLENGE.fullmatch(text) is not None
 
 
-def matches(challenge: str | None, verifier: str) -> bool:
-    """Whether a code's challenge and a request's verifier belong together.
+def challenge_of(verifier: str) -> str | None:
+    """The challenge that a verifier belongs to; empty for none at all, None for what cannot be one.
 
-    A code without a challenge wants no verifier: one that comes all the same is a downgrade (RFC 9700 §4.8.2).
+    A code without a challenge wants no verifier: one that comes all the same is a downgrade (RFC 9700 §4.8.2). What is
+    compared are hashes, so how long that takes tells nothing of the verifier.
     """
-    if not challenge:
-        return not verifier
+    if not verifier:
+        return ""
     if not _VERIFIER.fullmatch(verifier):
-        return False
+        return None
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
-    return equal(base64.urlsafe_b64encode(digest).rstrip(b"="), challenge.encode("ascii"))
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
-from identry.oauth import pkce, redirects, scopes
+from identry.oauth import claims_request, pkce, redirects, scopes
 from identry.oauth.authorization import ACR_VALUES, PROMPTS, RESPONSE_MODES, Asked, AuthorizationRequest, Target
+from identry.oauth.claims_request import ClaimsRequest
 from identry.oauth.errors import (
     InvalidTarget,
     LoginRequired,
@@ -101,7 +102,8 @@ class RequestChecks:
         _pushed(client, pushed=pushed)
         _response_type(asked)
         _state(asked)
-        granted = scopes.for_user(client, asked.scope)
+        claims = claims_request.read(asked.claims)
+        granted = claims.within(client, scopes.for_user(client, asked.scope))
         challenge = _pkce(asked, client)
         return AuthorizationRequest(
             redirect_uri=target.redirect_uri,
@@ -115,21 +117,26 @@ class RequestChecks:
             code_challenge=challenge,
             prompt=_prompt(asked),
             max_age=_max_age(asked),
-            mfa=_mfa(asked),
+            mfa=_mfa(asked) or claims.mfa,
             login_hint=asked.login_hint,
             ui_locales=asked.ui_locales,
-            user_id=await self._hinted(asked, client),
+            user_id=await self._meant(asked, client, claims),
             dpop_jkt=_dpop_jkt(asked),
         )
 
-    async def _hinted(self, asked: Asked, client: Client) -> UUID | None:
-        """Whom an `id_token_hint` is about."""
-        if not asked.id_token_hint:
+    async def _meant(self, asked: Asked, client: Client, claims: ClaimsRequest) -> UUID | None:
+        """Whom an `id_token_hint` is about, or a `sub` that is asked for."""
+        subject = claims.subject
+        if asked.id_token_hint:
+            hint = await self._hints.read(asked.id_token_hint)
+            if hint is None or hint.client_id != client.client_id:
+                raise OAuthRequestError("id_token_hint is no ID token of this client")
+            if subject and int(subject) != hint.number:
+                raise OAuthRequestError("id_token_hint and claims are about different people")
+            subject = str(hint.number)
+        if not subject:
             return None
-        hint = await self._hints.read(asked.id_token_hint)
-        if hint is None or hint.client_id != client.client_id:
-            raise OAuthRequestError("id_token_hint is no ID token of this client")
-        user_id = await users.id_of_number(self._db, hint.number)
+        user_id = await users.id_of_number(self._db, int(subject))
         if user_id is None:
             raise LoginRequired
         return user_id

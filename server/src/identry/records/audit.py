@@ -19,6 +19,10 @@ from identry.core.origin import Origin
 
 ActorType = Literal["user", "machine", "system", "anonymous"]
 
+SIGNED_IN = "auth.login.succeeded"
+SIGN_IN_FAILED = ("auth.login.failed", "auth.mfa.failed", "auth.passkey.refused", "auth.magic_link.failed")
+"""A try to sign in that failed, at whichever step. (What was held back before a try is `auth.login.rate_limited`.)"""
+
 INSERT = """
     INSERT INTO auth_audit_logs (id, occurred_at, event, actor_type, actor_user_id, target_user_id, company_id,
                                  session_id, ip, user_agent, request_id, outcome, details)

@@ -11,8 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from identry.core.db import Executor, affected
-
-_BATCH = 1000
+from identry.core.pruning import prune_expired
 
 
 async def insert(
@@ -99,17 +98,5 @@ async def finish(tx: Executor, request_id: UUID, now: datetime) -> bool:
 
 
 async def prune(db: Executor, before: datetime) -> int:
-    """Delete requests that expired before an instant, a thousand at a time; returns how many."""
-    total, deleted = 0, _BATCH
-    while deleted == _BATCH:
-        tag = await db.execute(
-            """
-            DELETE FROM authorization_requests WHERE id IN
-                (SELECT id FROM authorization_requests WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """,
-            before,
-            _BATCH,
-        )
-        deleted = affected(tag)
-        total += deleted
-    return total
+    """Delete requests that expired before an instant; returns how many."""
+    return await prune_expired(db, "authorization_requests", "id", before)

@@ -38,6 +38,7 @@ class Client:
         profile_claims: whether access tokens carry address and name.
         claim_mappings: JSON text: claim under the namespace → attribute of the user.
         access_ttl, refresh_ttl: None: the deployment's.
+        sign_up: whether strangers may make themselves an account there: `open`, `closed`, or as the deployment says.
     """
 
     id: UUID
@@ -70,8 +71,13 @@ class Client:
     logo_url: str | None
     brand_color: str | None
     magic_link_url: str | None
+    sign_up: str
     created_at: datetime
     updated_at: datetime
+
+    def takes_strangers(self, *, deployment: bool) -> bool:
+        """Whether somebody may make themselves an account there, in a deployment that says so of all."""
+        return deployment if self.sign_up == "inherit" else self.sign_up == "open"
 
 
 COLUMNS = ", ".join(f.name for f in fields(Client))
@@ -200,13 +206,17 @@ async def find_all_proven(
 
 
 async def add_secret(
-    tx: Executor, secret_id: UUID, row_id: UUID, secret_hash: bytes, *, now: datetime, others_until: datetime
+    tx: Executor, secret_id: UUID, row_id: UUID, secret_hash: bytes, *, now: datetime, others_until: datetime | None
 ) -> None:
-    """Give a client a new secret; of its older ones the newest lives on until `others_until`, the rest end now."""
-    await tx.execute("DELETE FROM client_secrets WHERE client_id = $1 AND expires_at IS NOT NULL", row_id)
-    await tx.execute(
-        "UPDATE client_secrets SET expires_at = $2 WHERE client_id = $1 AND expires_at IS NULL", row_id, others_until
-    )
+    """Give a client a new secret; of its older ones the newest lives on until `others_until`, the rest end now.
+
+    None: all of them end now, whatever the clocks of other machines say.
+    """
+    if others_until is None:
+        await end_secrets(tx, row_id)
+    else:
+        await tx.execute("DELETE FROM client_secrets WHERE client_id = $1 AND expires_at IS NOT NULL", row_id)
+        await tx.execute("UPDATE client_secrets SET expires_at = $2 WHERE client_id = $1", row_id, others_until)
     await tx.execute(
         "INSERT INTO client_secrets (id, client_id, secret_hash, created_at) VALUES ($1, $2, $3, $4)",
         secret_id,

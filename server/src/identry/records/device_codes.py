@@ -11,8 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from identry.core.db import Executor, affected
-
-_BATCH = 1000
+from identry.core.pruning import prune_expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +171,5 @@ async def ask(
 
 
 async def prune(db: Executor, before: datetime) -> int:
-    """Delete codes that expired before an instant, a thousand at a time; returns how many."""
-    total, deleted = 0, _BATCH
-    while deleted == _BATCH:
-        tag = await db.execute(
-            """
-            DELETE FROM device_codes WHERE device_code_hash IN
-                (SELECT device_code_hash FROM device_codes WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """,
-            before,
-            _BATCH,
-        )
-        deleted = affected(tag)
-        total += deleted
-    return total
+    """Delete codes that expired before an instant; returns how many."""
+    return await prune_expired(db, "device_codes", "device_code_hash", before)

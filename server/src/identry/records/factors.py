@@ -45,13 +45,14 @@ class TotpFactor:
 _COLUMNS = "user_id, secret_encrypted, key_id, created_at, confirmed_at, last_step, failures, failures_since"
 
 
-RESERVE_FAILURE = """
+HAS_TRIES = "(failures < {most} OR failures_since IS NULL OR failures_since <= {window})"
+"""Whether a code of the factor is looked at (`most` failures, counted since an instant after `window`)."""
+RESERVE_FAILURE = f"""
         UPDATE totp_factors
-        SET failures = CASE WHEN failures_since > {window} THEN failures + 1 ELSE 1 END,
-            failures_since = CASE WHEN failures_since > {window} THEN failures_since ELSE {now} END
-        WHERE user_id = {user} AND confirmed_at IS NOT NULL
-          AND (failures < {most} OR failures_since IS NULL OR failures_since <= {window})
-"""
+        SET failures = CASE WHEN failures_since > {{window}} THEN failures + 1 ELSE 1 END,
+            failures_since = CASE WHEN failures_since > {{window}} THEN failures_since ELSE {{now}} END
+        WHERE user_id = {{user}} AND confirmed_at IS NOT NULL AND {HAS_TRIES}
+"""  # noqa: S608 - constant expressions
 REFUND_FAILURE = "UPDATE totp_factors SET failures = greatest(failures - 1, 0)"
 
 

@@ -13,8 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from identry.core.db import Executor, affected
-
-_BATCH = 1000
+from identry.core.pruning import prune_expired
 
 
 class Purpose(StrEnum):
@@ -168,17 +167,5 @@ async def void(tx: Executor, user_id: UUID, now: datetime, purpose: Purpose | No
 
 
 async def prune(db: Executor, before: datetime) -> int:
-    """Delete tokens that expired before an instant, a thousand at a time; returns how many."""
-    total, deleted = 0, _BATCH
-    while deleted == _BATCH:
-        tag = await db.execute(
-            """
-            DELETE FROM one_time_tokens WHERE token_hash IN
-                (SELECT token_hash FROM one_time_tokens WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """,
-            before,
-            _BATCH,
-        )
-        deleted = affected(tag)
-        total += deleted
-    return total
+    """Delete tokens that expired before an instant; returns how many."""
+    return await prune_expired(db, "one_time_tokens", "token_hash", before)

@@ -12,9 +12,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from identry.core.db import Executor, affected
+from identry.core.pruning import prune_expired
 
 TTL = timedelta(minutes=5)
-_BATCH = 1000
 
 
 class Ceremony(StrEnum):
@@ -74,17 +74,5 @@ async def take(db: Executor, challenge_hash: bytes, asked: Asked, now: datetime)
 
 
 async def prune(db: Executor, before: datetime) -> int:
-    """Delete challenges that expired before an instant, a thousand at a time; returns how many."""
-    total, deleted = 0, _BATCH
-    while deleted == _BATCH:
-        tag = await db.execute(
-            """
-            DELETE FROM passkey_challenges WHERE challenge_hash IN
-                (SELECT challenge_hash FROM passkey_challenges WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """,
-            before,
-            _BATCH,
-        )
-        deleted = affected(tag)
-        total += deleted
-    return total
+    """Delete challenges that expired before an instant; returns how many."""
+    return await prune_expired(db, "passkey_challenges", "challenge_hash", before)

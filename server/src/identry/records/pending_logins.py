@@ -12,11 +12,10 @@ from datetime import datetime
 from uuid import UUID
 
 from identry.core.db import Executor, affected
+from identry.core.pruning import prune_expired
 
 MAX_OPEN = 10_000
 """Whoever only begins sign-ins fills no disk; requests that write at the same moment may exceed it by their number."""
-
-_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +67,5 @@ async def take(
 
 
 async def prune(db: Executor, before: datetime) -> int:
-    """Delete what expired before an instant, a thousand at a time; returns how many."""
-    total, deleted = 0, _BATCH
-    while deleted == _BATCH:
-        tag = await db.execute(
-            """
-            DELETE FROM pending_logins WHERE state_hash IN
-                (SELECT state_hash FROM pending_logins WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """,
-            before,
-            _BATCH,
-        )
-        deleted = affected(tag)
-        total += deleted
-    return total
+    """Delete what expired before an instant; returns how many."""
+    return await prune_expired(db, "pending_logins", "state_hash", before)

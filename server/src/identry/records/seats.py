@@ -14,7 +14,7 @@ from identry.core.db import Executor
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One tenant of a user, and what it demands; the field order is the column order of the SELECT here.
+    """One tenant of a user, and what it demands; the field order is the column order of the SELECTs here.
 
     Attributes:
         tenant_id: the tenant.
@@ -58,13 +58,22 @@ ADMITTED_BY_ALL = f"""
 """Whether every open place of session `s`'s user is content with how that session began."""
 
 
+_FIELDS = f"t.id, t.is_active AND tm.is_active, {ROLE}, {PLAN}, t.auth_policy, t.mfa_required"
+_ORDER = "(t.is_active AND tm.is_active) DESC, tm.created_at DESC, t.id DESC"
+
+OF_U = f"""
+    ARRAY(SELECT ({_FIELDS}) FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+          WHERE tm.user_id = u.id ORDER BY {_ORDER})
+"""  # noqa: S608 - constant expressions
+"""Every place of user `u` as `of_user` gives them; each row is the fields of a `Place`."""
+
+
 async def of_user(db: Executor, user_id: UUID) -> list[Place]:
     """Every place of a user, open ones first, of those the newest first."""
     rows = await db.fetch(
         f"""
-        SELECT t.id, t.is_active AND tm.is_active AS open, {ROLE}, {PLAN}, t.auth_policy, t.mfa_required
-        FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
-        WHERE tm.user_id = $1 ORDER BY open DESC, tm.created_at DESC, t.id DESC
+        SELECT {_FIELDS} FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+        WHERE tm.user_id = $1 ORDER BY {_ORDER}
         """,  # noqa: S608 - constant expressions
         user_id,
     )

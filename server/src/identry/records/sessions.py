@@ -266,6 +266,11 @@ async def revoke_others(tx: Executor, user_id: UUID, keep: UUID, reason: str, no
 # Session `s` by its id, $1, and its user `u`.
 OF_USER = f"sessions s JOIN users u ON u.id = s.user_id AND s.id = {THE_ID}"
 
+# The same of many, $1 (in a sub-select PostgreSQL does not see how many: one plan does for all).
+OF_USERS = """
+    unnest((SELECT $1::uuid[])) AS asked (id) JOIN sessions s ON s.id = asked.id JOIN users u ON u.id = s.user_id
+"""
+
 # The access version of session `s`'s tenant; null when it is of none, or its user has no active place in an active one.
 ACCESS_VERSION = """
     (SELECT t.access_version FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id

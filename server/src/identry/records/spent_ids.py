@@ -12,8 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from identry.core.db import Executor, affected
-
-_BATCH = 5000
+from identry.core.pruning import prune_expired
 
 
 class Purpose(StrEnum):
@@ -45,17 +44,5 @@ async def spend(db: Executor, purpose: Purpose, hashed: bytes, expires_at: datet
 
 
 async def prune(db: Executor, before: datetime) -> int:
-    """Forget ids that expired before an instant, some thousands at a time; returns how many."""
-    total, deleted = 0, _BATCH
-    while deleted == _BATCH:
-        tag = await db.execute(
-            """
-            DELETE FROM spent_ids WHERE id_hash IN
-                (SELECT id_hash FROM spent_ids WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """,
-            before,
-            _BATCH,
-        )
-        deleted = affected(tag)
-        total += deleted
-    return total
+    """Forget ids that expired before an instant; returns how many."""
+    return await prune_expired(db, "spent_ids", "id_hash", before, batch=5000)

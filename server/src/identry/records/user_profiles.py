@@ -5,6 +5,7 @@ Source: contracts/provider-api.md §3 `FullProfile`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -37,8 +38,12 @@ async def find(db: Executor, user_id: UUID) -> UserProfile:
     return UserProfile(*row) if row else UserProfile()
 
 
-async def put(tx: Executor, user_id: UUID, changes: dict[str, Any]) -> None:
-    """Write `changes` (names from `CHANGEABLE`); the other fields stay as they are."""
+async def put(tx: Executor, user_id: UUID, changes: Mapping[str, Any]) -> None:
+    """Write `changes` (names from `CHANGEABLE`); the other fields stay as they are.
+
+    Raises:
+        ValueError: another name (a mistake of the calling code).
+    """
     if unknown := changes.keys() - CHANGEABLE:
         raise ValueError(f"not changeable: {sorted(unknown)}")
     if not changes:

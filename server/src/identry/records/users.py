@@ -68,20 +68,34 @@ class User:
     updated_at: datetime
 
 
-def nobody(user_id: UUID, email: str, now: datetime) -> User:
-    """A user who is in no table: for statements that must cost the same whether or not an address has an account."""
+def new(
+    user_id: UUID,
+    email: str,
+    now: datetime,
+    *,
+    full_name: str,
+    password_hash: str | None = None,
+    global_role: str = GlobalRole.NONE,
+    is_active: bool = False,
+    approval_status: str = ApprovalStatus.PENDING,
+    auth_provider: str = AuthProvider.PASSWORD,
+    phone_number: str | None = None,
+    profile_picture_url: str | None = None,
+    email_verified: bool = False,
+) -> User:
+    """The row of an account that begins now. What is not said lets nobody in: pending, not active, not verified."""
     return User(
         id=user_id,
         email=email,
-        password_hash=None,
-        full_name="Nobody",
-        global_role=GlobalRole.NONE,
-        is_active=False,
-        approval_status=ApprovalStatus.PENDING,
-        auth_provider=AuthProvider.PASSWORD,
-        phone_number=None,
-        profile_picture_url=None,
-        email_verified=False,
+        password_hash=password_hash,
+        full_name=full_name,
+        global_role=global_role,
+        is_active=is_active,
+        approval_status=approval_status,
+        auth_provider=auth_provider,
+        phone_number=phone_number,
+        profile_picture_url=profile_picture_url,
+        email_verified=email_verified,
         mfa_enabled=False,
         token_version=1,
         legacy_ids="{}",
@@ -89,6 +103,11 @@ def nobody(user_id: UUID, email: str, now: datetime) -> User:
         created_at=now,
         updated_at=now,
     )
+
+
+def nobody(user_id: UUID, email: str, now: datetime) -> User:
+    """A user who is in no table: for statements that must cost the same whether or not an address has an account."""
+    return new(user_id, email, now, full_name="Nobody")
 
 
 COLUMNS = ", ".join(f.name for f in fields(User))

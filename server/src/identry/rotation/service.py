@@ -52,10 +52,12 @@ class Refreshed:
     Attributes:
         row: its grant columns, with those of the surface's `Reading`.
         token: the successor of the presented token.
+        rotated: whether it was made now; False: an honest retry got the one of before.
     """
 
     row: Any
     token: RefreshToken
+    rotated: bool = True
 
 
 class Rotation:
@@ -136,7 +138,7 @@ class Rotation:
         if row["in_grace"]:
             successor = self._successor(presented, row["successor_sealed"])
             annotate(refresh="replayed")
-            return Refreshed(row, successor)
+            return Refreshed(row, successor, rotated=False)
         if presented.generation >= row["refresh_generation"]:
             # A genuine link of another history of this session (a restored backup): refuse, but nothing was stolen.
             raise InvalidRefreshToken

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from identry import profile
 from identry.core.db import Executor
 from identry.records import audit as audit_log
 from identry.records import seats, sessions
@@ -36,6 +37,8 @@ class Reading:
         tables, joined: a further table, and how it is joined to `s`.
         held: whether a token counts only for its holder (then `a` has the fields of `Holder`).
         fits: whether what the holder asks for lies within the session; it does not end by asking for more.
+        profiled: whether a rotation tells the person's profile too (the last columns of its row), so that nobody has to
+            ask for it.
     """
 
     columns: Mapping[str, str]
@@ -44,6 +47,7 @@ class Reading:
     joined: str = "true"
     held: bool = False
     fits: str = "true"
+    profiled: bool = False
 
 
 PLATFORM = Reading(
@@ -58,6 +62,7 @@ SEATED = Reading(
         "plan": "(SELECT e.plan FROM company_entitlements e WHERE e.company_id = s.tenant_id)",
     },
     _BY_ITS_TENANT,
+    profiled=True,
 )
 
 
@@ -91,7 +96,7 @@ class Asked(NamedTuple):
     holder: Holder = NO_HOLDER
 
 
-_GRANT = "user_id, amr, auth_time, expires_at, global_role, token_version"
+_GRANT = "s.user_id, s.amr, s.auth_time, s.expires_at, s.global_role, s.token_version"
 _OF_SESSION = "s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version"
 
 
@@ -111,7 +116,8 @@ class Statements:
     async def rotate(self, db: Executor, asked: list[Asked]) -> list[Any]:
         """Swap presented tokens for their successors, each of a session of its own.
 
-        Returns `session_id` and the grant columns of those whose presented token was the current one, in any order.
+        Returns `session_id` and the grant columns (then the profile, where the reading has one) of those whose
+        presented token was the current one, in any order.
         """
         events = [one.event for one in asked]
         _, _, name, actor_type, _, _, _, _, _, _, _, outcome, details = events[0]
@@ -166,6 +172,12 @@ def _rotate(reading: Reading) -> str:
     arrays, names = _arrays("uuid bytea bytea bytea uuid timestamptz text text text"), ""
     if reading.held:
         arrays, names = f"{arrays}, {_arrays('uuid text text text', 15)}", ", client_id, jkt, scopes, audiences"
+    returned, told, behind = _selected(reading), "".join(f", s.{name}" for name in reading.columns), ""
+    if (
+        reading.profiled
+    ):  # what hangs on the tenant is read behind the update, which has it for each partition otherwise
+        returned, told = ", s.tenant_id", f"{returned}, {profile.COLUMNS}"
+        behind = f"JOIN users u ON u.id = s.user_id {profile.tables('s.tenant_id')}"
     return f"""
     WITH asked AS (
         SELECT * FROM unnest({arrays})
@@ -178,14 +190,14 @@ def _rotate(reading: Reading) -> str:
         WHERE s.id = a.session_id AND {reading.joined} AND s.refresh_token_hash = a.presented AND s.revoked_at IS NULL
           AND s.expires_at > a.at AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
           AND u.token_version = s.token_version AND {_factor("$14")} AND {reading.admitted} AND {reading.fits}
-        RETURNING a.session_id, a.event_id, a.at, a.ip, a.user_agent, a.request_id, {_OF_SESSION}{_selected(reading)}
+        RETURNING a.session_id, a.event_id, a.at, a.ip, a.user_agent, a.request_id, {_OF_SESSION}{returned}
     ), logged AS (
         {audit_log.INSERT}
         SELECT r.event_id, r.at, $10, $11, r.user_id, r.user_id, NULL, r.session_id, r.ip, r.user_agent, r.request_id,
                $12, $13
         FROM rotated r
     )
-    SELECT session_id, {_GRANT}{"".join(f", {name}" for name in reading.columns)} FROM rotated
+    SELECT s.session_id, {_GRANT}{told} FROM rotated s {behind}
     """  # noqa: S608 - constant column names
 
 

@@ -61,12 +61,10 @@ class Proof:
     Attributes:
         factor: `totp` or `recovery_code`.
         use: the write that uses it up; False when somebody else used it first.
-        step: of a code whose acceptance is all there is to write; None: there is more, `use` does it.
     """
 
     factor: str
     use: Callable[[Executor], Awaitable[bool]]
-    step: int | None = None
 
 
 class SecondFactors:
@@ -133,6 +131,15 @@ class SecondFactors:
         """
         return totp.matching_step(self._open(factor), _typed(code), self._clock.now(), after=factor.last_step)
 
+    def step_at_once(self, factor: TotpFactor, code: str) -> int | None:
+        """The step of a right code as typed whose acceptance is all there is to write; None: anything else.
+
+        Raises:
+            FactorUnreadable: the secret does not open.
+        """
+        plain = totp.is_code(_typed(code)) and factor.key_id == self._secrets.key_id
+        return self.step_of(factor, code) if plain else None
+
     async def _prove(self, user: User, factor: TotpFactor, code: str) -> Proof | None:
         if totp.is_code(_typed(code)):
             return self._prove_totp(factor, code)
@@ -152,7 +159,7 @@ class SecondFactors:
                 await factors.reseal(tx, factor, sealed, self._secrets.key_id)
             return True
 
-        return Proof("totp", use, step if factor.key_id == self._secrets.key_id else None)
+        return Proof("totp", use)
 
     async def _prove_recovery_code(self, user: User, factor: TotpFactor, code: str) -> Proof | None:
         """One hash, whether or not there is a code that it could belong to. Its use is mailed."""

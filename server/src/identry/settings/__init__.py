@@ -5,11 +5,12 @@
 package: everything below gets plain values.
 """
 
+from identry.settings.cautions import warnings
 from identry.settings.documents import configuration_markdown, env_template
 from identry.settings.environment import publish
 from identry.settings.loading import Problem, SettingsError, export, gather, load, unread_names
 from identry.settings.model import Settings
-from identry.settings.rules import check, for_serving, load_for_serving, warnings
+from identry.settings.rules import check, for_serving, load_for_serving
 from identry.settings.values import Secret
 
 __all__ = [

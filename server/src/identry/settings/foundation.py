@@ -7,6 +7,7 @@ import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
+from identry.settings import pems
 from identry.settings import values as v
 from identry.settings.variables import group
 
@@ -113,7 +114,7 @@ class Foundation:
     )
     jwt_signing_key_pem: v.Secret = _tokens(
         "",
-        v.optional_secret(v.private_pem),
+        v.optional_secret(pems.private_pem),
         "RSA private key (PKCS#8 or PKCS#1 PEM, 2048 bits or more) that signs access tokens: "
         "`openssl genrsa 3072`. Several lines in quotes, or one line with `\\n`.",
         required="in production",
@@ -122,7 +123,7 @@ class Foundation:
     )
     jwt_public_key_pem: str = _tokens(
         "",
-        v.optional(v.public_pem),
+        v.optional(pems.public_pem),
         "Public key to verify with, only for unusual set-ups.",
         shown_default="derived from the private key",
     )

@@ -74,7 +74,9 @@ class ProviderSettings(Foundation):
         "336h", v.duration("5m", "8760h"), "A browser's single sign-on session ends this long after sign-in."
     )
     signup_enabled: bool = _provider(
-        "true", v.boolean, "`false`: nobody makes themselves an account under `/api/auth/signup`."
+        "true",
+        v.boolean,
+        "`false`: nobody makes themselves an account at an application, unless it is told `--sign-up open`.",
     )
     signup_hide_existing: bool = _provider(
         "false", v.boolean, "`true`: signing up with a taken address looks like any other; its owner is told by mail."

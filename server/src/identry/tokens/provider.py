@@ -87,7 +87,7 @@ class ProviderMint:
             "sub": f"app:{number}",
             "type": "access",
             "scope": " ".join(scopes),
-            "jti": _provider_jti(uuid7(self._clock)),
+            "jti": base64.urlsafe_b64encode(secrets.token_bytes(24)).decode(),  # of no session
         }
         return self._sign(claims, client_id, dpop_jkt=dpop_jkt, at_jwt=at_jwt)
 

@@ -42,6 +42,7 @@ class AuthorizationQuery(msgspec.Struct):
     login_hint: Annotated[str, _text(254, "Address that the sign-in begins with.")] = ""
     id_token_hint: Annotated[str, _text(16_384, "An ID token of whom the request is about.")] = ""
     ui_locales: Annotated[str, _text(200, "Languages of the pages, best first.")] = ""
+    claims: Annotated[str, _text(4096, "Claims asked for one by one (OpenID Connect Core §5.5), as JSON.")] = ""
     dpop_jkt: Annotated[str, _text(100, "The key that the code is bound to (RFC 9449 §10).")] = ""
     resource: Annotated[
         list[Annotated[str, _text(2048, "")]],

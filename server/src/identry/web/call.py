@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -144,6 +144,23 @@ class Answer(msgspec.Struct, frozen=True):
     status: int | None = None
     headers: Mapping[str, str] | None = None
     cookies: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Stream:
+    """A whole answer whose body comes in parts, made while it is sent; what fails before the first part is an error.
+
+    Args:
+        parts: the body. Nothing is held between two of them: whoever reads slowly keeps nobody waiting.
+        media_type: its `Content-Type`.
+        headers: further headers.
+    """
+
+    __slots__ = ("headers", "media_type", "parts")
+
+    def __init__(self, parts: AsyncGenerator[bytes], media_type: str, headers: Mapping[str, str] = _NOTHING) -> None:
+        self.parts = parts
+        self.media_type = media_type
+        self.headers = headers
 
 
 def header_lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
+from identry.core.address_gate import AddressGate
 from identry.core.kv.protocol import Hit
 from identry.core.limits import Limit, limit_headers, spending
 from identry.core.origin import Origin
-from identry.web.call import Answer, Call, Ready, header_lines
+from identry.web.call import Answer, Call, Ready, Stream, header_lines
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.page_forms import typed_fields
 from identry.web.validation import decode_body, decode_form, decode_query
-from identry_kit.apierror import APIError, Receive, Scope, Send, UnsupportedMediaType
+from identry_kit.apierror import APIError, Forbidden, Receive, Scope, Send, UnsupportedMediaType
 from identry_kit.apierror.answer import log_server_error
 from identry_kit.context import current
 
@@ -27,6 +29,13 @@ _PREFIX, _SUFFIX = b'{"success":true,"data":', b"}"
 _NO_BODY = frozenset({204, 302, 303, 304})
 
 
+class AddressBlocked(Forbidden):
+    """403: an administrator blocked the address that the request comes from."""
+
+    code = "address_blocked"
+    message = "requests from this address are not accepted"
+
+
 class ClientGone(APIError):
     """The caller hung up while sending its body; nobody reads this answer."""
 
@@ -36,7 +45,13 @@ class ClientGone(APIError):
 
 
 class Endpoint:
-    """Serves one `Operation`."""
+    """Serves one `Operation`.
+
+    Args:
+        check: what its guard asks; None: nothing.
+        origin_of: where a request comes from.
+        gate: which addresses are refused before anything else, unless the row is for them too; None: none.
+    """
 
     __slots__ = (
         "_bare",
@@ -44,6 +59,7 @@ class Endpoint:
         "_check",
         "_enveloped",
         "_form",
+        "_gate",
         "_handler",
         "_media_type",
         "_origin_of",
@@ -54,8 +70,11 @@ class Endpoint:
         "operation",
     )
 
-    def __init__(self, operation: Operation, check: GuardCheck | None, origin_of: OriginOf) -> None:
+    def __init__(
+        self, operation: Operation, check: GuardCheck | None, origin_of: OriginOf, gate: AddressGate | None = None
+    ) -> None:
         self.operation = operation
+        self._gate = None if operation.for_all else gate
         self._check = check
         self._origin_of = origin_of
         self._handler = operation.handler
@@ -75,6 +94,8 @@ class Endpoint:
         call = Call(scope, path, self._origin_of)
         if (record := current()) is not None:
             record.route = self.operation.path
+        if (gate := self._gate) is not None and gate.anybody and gate.refuses(call.origin.ip):
+            raise AddressBlocked
         spent: list[tuple[Limit, Hit]] | None = None
         try:
             if self._check is not None:
@@ -93,11 +114,26 @@ class Endpoint:
                 raise
             log_server_error(error)
             reply = await self._refused(call, error)
+        if type(reply) is Stream:
+            await self._send_parts(reply, scope["method"], send)
+            return
         start, body = (reply.start, reply.body) if type(reply) is Ready else self._answer(reply)
         if spent and type(reply) is not Ready:
             start["headers"] += header_lines(limit_headers(*spent[0]))
         await send(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _send_parts(self, reply: Stream, method: str, send: Send) -> None:
+        """The answer begins with its first part; what fails after that breaks it off: nobody takes it for whole."""
+        async with aclosing(reply.parts) as parts:
+            part = await anext(parts, b"")
+            headers = [(b"content-type", reply.media_type.encode()), *header_lines(reply.headers)]
+            await send({"type": "http.response.start", "status": self._status, "headers": headers})
+            if method != "HEAD":
+                while part:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                    part = await anext(parts, b"")
+        await send({"type": "http.response.body", "body": b""})
 
     async def _decoded(self, call: Call, struct: type[Any], receive: Receive) -> Any:
         """The body, decoded as its type says; what a page's form held is kept to be shown again."""
@@ -137,7 +173,11 @@ class Endpoint:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole request body; its size is bounded by the body-limit middleware outside."""
+    """The whole request body; its size is bounded by the body-limit middleware outside.
+
+    Raises:
+        ClientGone: it hung up in the middle.
+    """
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
         return bytes(message.get("body", b""))

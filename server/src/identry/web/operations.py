@@ -79,7 +79,7 @@ class Operation:
         description: more than one line, Markdown.
         example: a request body that works.
         enveloped: False for documents that are not wrapped (JWKS, pages).
-        media_type: of the reply when it is not JSON.
+        media_type: of the reply when it is not JSON; of a `Stream` all that it may have, separated by `, `.
         tag: the section of the reference.
         hidden: left out of the reference (development pages).
         surface: `browser` for rows under `/api/v1`: snake_case, no success envelope, errors in that surface's words;
@@ -89,6 +89,7 @@ class Operation:
         form: how the body may come besides JSON: `only` as a form (RFC 6749 appendix B) and not as JSON, `also` as
             either.
         door: the port that serves it: `admin` rows are under `/manage` of the public one where there is no admin port.
+        for_all: whether addresses that are blocked are served too: what signs nobody in and is the same for everybody.
     """
 
     method: str
@@ -121,6 +122,7 @@ class Operation:
     form: Literal["", "only", "also"] = ""
     refused: Refused | None = None
     door: Literal["public", "admin", "both"] = "public"
+    for_all: bool = False
 
     def __post_init__(self) -> None:
         if self.surface != "platform":

@@ -11,7 +11,10 @@ import base64
 import hmac
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Annotated
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from identry.core.secrets import equal, new_token
 from identry.web.call import Call
@@ -19,6 +22,7 @@ from identry.web.cookies import Cookie
 from identry_kit.apierror import Forbidden
 
 FIELD = "csrf"
+FormToken = Annotated[str, msgspec.Meta(max_length=100, description="Of the page that the form is on.")]
 _SECONDS = 30 * 86400
 
 
@@ -71,9 +75,13 @@ class FormGuard:
         Raises:
             PageExpired: its token is not that of the browser's cookie.
         """
-        secret = self.cookie.read(call)
-        if secret is None or not equal(self._token(secret), call.typed.get(FIELD, "")):
+        if not self.is_ours(call, call.typed.get(FIELD, "")):
             raise PageExpired
+
+    def is_ours(self, call: Call, token: str) -> bool:
+        """Whether the token of a form is that of the browser's cookie."""
+        secret = self.cookie.read(call)
+        return secret is not None and equal(self._token(secret), token)
 
     def browser(self, call: Call) -> tuple[str, bool]:
         """The secret by which this browser is known, and whether it was made just now."""

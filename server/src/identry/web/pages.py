@@ -6,12 +6,13 @@ is one function `show(call, error=None)`: the row of its form calls it again wit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+import structlog
 
 from identry.core.limits import Limit
 from identry.core.origin import Origin
@@ -23,14 +24,16 @@ from identry.web.cookies import Cookie
 from identry.web.faults import Faults
 from identry.web.operations import Guard, Handler, Operation
 from identry.web.page_forms import FormGuard
+from identry.web.page_policy import page_headers
 from identry.web.static import StaticFile
 from identry.web.trail import Trail, parameter, parameters
-from identry_kit.apierror import APIError, Internal, Rendered, Scope, Unauthorized
+from identry_kit.apierror import APIError, Internal, Rendered, Scope, ServiceUnavailable, Unauthorized
 
 HTML = "text/html; charset=utf-8"
 _ASSETS = "/pages"
 _YEAR = 365 * 86400
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-:\[\]]+")
+
+log = structlog.get_logger(__name__)
 
 
 class Show(Protocol):
@@ -143,7 +146,11 @@ class Pages:
                 **values,
             },
         )
-        headers = {**_headers(nonce, self.house, worn, images, free=leads_away), **(error.headers if error else {})}
+        brands = [self.house, worn.brand] if worn else [self.house]
+        policy = page_headers(
+            nonce, [*(brand.logo_url for brand in brands), *images], leads_away=leads_away or worn is not None
+        )
+        headers = {**policy, **(error.headers if error else {})}
         lines = [*cookies, *([self.forms.cookie.holding(secret)] if is_new else []), *self._chosen(call)]
         return Answer(html.encode(), error.status if error else status, headers, tuple(lines))
 
@@ -169,7 +176,8 @@ class Pages:
         """The page for what no form can put right; or the detour over the sign-in."""
         if isinstance(error, SignInFirst):
             return self.go(_sign_in(call, again=error.again))
-        return self.show(call, "error.html", error=error, worn=worn)
+        busy, looked = error.status == ServiceUnavailable.status, call.scope["method"] in {"GET", "HEAD"}
+        return self.show(call, "error.html", error=error, worn=worn, retry=busy and looked, resend=busy and not looked)
 
     def render(self, error: APIError, scope: Scope) -> Rendered:
         """`failed` for the error edge, which knows no call."""
@@ -195,7 +203,9 @@ class Pages:
             return await show(call)
 
         async def refused(call: Call, error: APIError) -> Answer:
-            return self.failed(call, error) if isinstance(error, SignInFirst) else await show(call, error)
+            if isinstance(error, SignInFirst) or error.status >= Internal.status:
+                return self.failed(call, error)  # what the page shows cannot be had
+            return await show(call, error)
 
         handle.__module__ = show.__module__  # the room's: its limits and errors are looked for there
         return Operation("GET", path, handle, summary, guard=guard, refused=refused, **{**_ROW, **more})
@@ -276,41 +286,6 @@ def _pairs(call: Call) -> list[tuple[str, str]]:
     return [(name, value) for name, value in parameters(call) if name != "lang"][:20]
 
 
-def _headers(
-    nonce: str, house: Brand, worn: Worn | None, images: Iterable[str], *, free: bool = False
-) -> dict[str, str]:
-    """What the browser may load, run and do on a page (CSP 3); where the page may be shown: in no frame."""
-    shown = (house.logo_url, worn.brand.logo_url if worn else "", *images)
-    logos = {source for url in shown if (source := _source(url))}
-    # On the way to an application a form may end anywhere: browsers hold `form-action` against every redirect that
-    # follows, and whither the application sends people in its turn nobody here knows.
-    forms = () if worn or free else ("form-action 'self'",)
-    policy = (
-        "default-src 'none'",
-        f"script-src 'nonce-{nonce}'",
-        f"style-src 'nonce-{nonce}'",
-        " ".join(("img-src 'self'", *sorted(logos))),
-        "connect-src 'self'",
-        *forms,
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-    return {
-        "Content-Security-Policy": "; ".join(policy),
-        # Not `no-referrer`: with it a browser names no origin on a form that it sends.
-        "Referrer-Policy": "same-origin",
-        "Cache-Control": "no-store",
-        "Vary": "Accept-Language, Cookie",
-    }
-
-
-def _source(url: str) -> str:
-    """The origin of a logo as a policy names it; empty for what is none: nothing else gets into a policy."""
-    parts = urlsplit(url)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    return origin if _ORIGIN.fullmatch(origin) else ""
-
-
 def _nowhere(_: Scope) -> Origin:
     return Origin(ip=None, user_agent=None, request_id=None)
 
@@ -327,7 +302,8 @@ def edge(
             return words(error, scope)
         try:
             return pages.render(error, scope)
-        except Exception:
+        except Exception:  # whatever a template met: whoever asked gets an answer, in words
+            log.exception("pages.error_not_rendered")
             return words(Internal(), scope)
 
     return render

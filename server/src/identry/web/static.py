@@ -70,6 +70,7 @@ class StaticFile:
             tag="Pages",
             media_type=self.media_type,
             hidden=True,
+            for_all=True,
         )
 
     async def _answer(self, call: Call) -> Answer:

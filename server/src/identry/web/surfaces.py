@@ -55,6 +55,7 @@ _OAUTH_CODES = {
     "unauthorized": "invalid_token",
     "session_revoked": "invalid_token",
     "forbidden": "insufficient_scope",
+    "address_blocked": "access_denied",
     "rate_limited": "too_many_requests",
     "service_unavailable": "temporarily_unavailable",
     "timeout": "temporarily_unavailable",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from faults.proxy import FaultProxy
+from services.clocks import StillClock
 from services.redis import RedisServer, executables
 
 from identry.core.clock import MovableClock
@@ -38,7 +39,7 @@ async def proxy(fragile_redis: RedisServer) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 def clock() -> MovableClock:
-    return MovableClock()
+    return StillClock()
 
 
 @pytest.fixture(params=ENGINES)
@@ -50,6 +51,6 @@ async def kv(request: pytest.FixtureRequest, clock: MovableClock) -> AsyncIterat
     else:
         server = request.getfixturevalue("redis_servers")[request.param]
         server.flush()
-        engine = RedisKV(server.url, clock=clock, timeout=2)  # time-outs are tested elsewhere
+        engine = RedisKV(server.url, clock=clock, timeout=20)  # time-outs are tested elsewhere
     yield engine
     await engine.close()

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import asyncpg
 import pytest
+from services.clocks import StillClock
 from services.ports import free_port
 
 from identry.core.clock import MovableClock
@@ -29,23 +30,21 @@ SEAL_KEY = b"k" * 32
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    postgres = EmbeddedPostgres(tmp_path_factory.mktemp("pg"))
-    yield postgres.start()
-    postgres.stop()
-
-
-@pytest.fixture(scope="session")
-async def schema(postgres_url: str) -> str:
-    connection = await asyncpg.connect(postgres_url)
+async def schema(postgres: EmbeddedPostgres) -> str:
+    """A database with the outbox alone."""
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute("CREATE DATABASE mail")
+    await connection.close()
+    url = postgres.url.replace("/identry?", "/mail?")
+    connection = await asyncpg.connect(url)
     await connection.execute((files("identry") / "migrations" / "000003_mail_outbox.up.sql").read_text())
     await connection.close()
-    return postgres_url
+    return url
 
 
 @pytest.fixture
 async def db(schema: str) -> AsyncIterator[Database]:
-    database = await Database.connect(schema, min_size=1, max_size=4)
+    database = await Database.connect(schema, min_size=1, max_size=4, patience=30)
     await database.execute("TRUNCATE mail_outbox")
     yield database
     await database.close()
@@ -53,7 +52,7 @@ async def db(schema: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def clock() -> MovableClock:
-    return MovableClock()
+    return StillClock()
 
 
 @pytest.fixture
@@ -135,7 +134,7 @@ async def sender_of(
 
 @pytest.fixture
 def sender(sender_of: Callable[..., Sender], smtp: Inbox) -> Sender:
-    return sender_of(SMTPTransport(smtp.url, timeout=2.0))
+    return sender_of(SMTPTransport(smtp.url, timeout=30.0))
 
 
 @pytest.fixture(scope="session")

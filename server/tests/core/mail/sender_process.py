@@ -13,7 +13,7 @@ from identry.core.secrets import Sealer
 async def main() -> None:
     clock = SystemClock()
     sender = Sender(
-        await Database.connect(sys.argv[1], min_size=1, max_size=2),
+        await Database.connect(sys.argv[1], min_size=1, max_size=2, patience=30),
         SMTPTransport(sys.argv[2], timeout=100),
         outbox=Outbox(Sealer(b"k" * 32, "test"), clock),
         renderer=Renderer(frontend_url="https://app.example.com", app_name="Kisum Auth"),

@@ -134,7 +134,7 @@ async def test_a_link_that_has_ended_is_not_mailed(
 async def test_a_hung_server_delays_nobody_who_queues(
     schema: str, outbox: Outbox, sender_of: Callable[..., Sender], smtp: Inbox, address: Address
 ) -> None:
-    only_one = await Database.connect(schema, min_size=1, max_size=1)
+    only_one = await Database.connect(schema, min_size=1, max_size=1, patience=30)
     try:
         for _ in range(4):
             await queue(only_one, outbox, address("hang"))
@@ -156,7 +156,7 @@ async def test_two_senders_share_and_never_repeat(
     recipients = [address("shared") for _ in range(40)]
     for to in recipients:
         await queue(db, outbox, to)
-    other_db = await Database.connect(schema, min_size=1, max_size=4)
+    other_db = await Database.connect(schema, min_size=1, max_size=4, patience=30)
     try:
         pair = [sender_of(SMTPTransport(smtp.url)), sender_of(SMTPTransport(smtp.url), over=other_db)]
         await asyncio.gather(*(sender.send_due() for sender in pair))

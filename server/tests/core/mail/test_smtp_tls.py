@@ -74,7 +74,7 @@ def send(db: Database, outbox: Outbox, sender_of: Callable[..., Sender], address
     async def once(url: str) -> tuple[str, str | None]:
         to = address("tls")
         await outbox.enqueue(db, template="account_approved", to=to, context={})
-        await sender_of(SMTPTransport(url, timeout=5.0)).send_due()
+        await sender_of(SMTPTransport(url, timeout=30.0)).send_due()
         (row,) = await outbox.newest(db, limit=2)
         assert (row.sent_at is None) == (row.last_error is not None)
         assert row.failed_at is None, "nothing that an operator can repair is final"

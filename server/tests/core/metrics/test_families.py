@@ -155,12 +155,12 @@ def test_the_port_answers_metrics_and_nothing_else() -> None:
     port.start()
     try:
         base = f"http://127.0.0.1:{port.port}"
-        with urllib.request.urlopen(f"{base}/metrics", timeout=5) as reply:
+        with urllib.request.urlopen(f"{base}/metrics", timeout=30) as reply:
             assert value(reply.read(), "c_total") == 3
             assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert "Python" not in reply.headers["Server"]
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{base}/", timeout=5)
+            urllib.request.urlopen(f"{base}/", timeout=30)
         assert refused.value.code == 404
         refused.value.close()
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from harness import Harness
+from services.clocks import StillClock
 
 from identry.core.clock import MovableClock
 from identry.core.db import Database
@@ -43,7 +44,7 @@ async def schema(postgres_url: str) -> str:
 
 @pytest.fixture
 async def db(schema: str) -> AsyncIterator[Database]:
-    database = await Database.connect(schema, min_size=1, max_size=2)
+    database = await Database.connect(schema, min_size=1, max_size=2, patience=30)
     await database.execute("TRUNCATE mail_outbox")
     yield database
     await database.close()
@@ -51,7 +52,7 @@ async def db(schema: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def clock() -> MovableClock:
-    return MovableClock()
+    return StillClock()
 
 
 @pytest.fixture

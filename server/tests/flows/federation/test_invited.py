@@ -23,9 +23,10 @@ from identry.core.secrets import new_token, token_hash
 from identry.federation.id_token import ProvenIdentity
 from identry.federation.provider import ClientSecret, Provider
 from identry.flows.accept_invitation.acceptance import InvitationGone
-from identry.flows.federated_login.arrivals import Arrivals, Proven
+from identry.flows.federated_login.arrivals import Arrivals
 from identry.flows.federated_login.invited import InvitedArrivals
 from identry.flows.federated_login.refusals import Refused
+from identry.flows.federated_login.standing import Proven
 from identry.records import groups, identities, invitations, tenants, users
 from identry.records.identities import IdentityKey
 from identry.records.invitations import Invitation

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from services.clocks import SteadyClock
 
 from identry.core import jose
 from identry.core.clock import MovableClock
@@ -33,7 +34,7 @@ async def url(postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[Database]:
-    db = await Database.connect(url)
+    db = await Database.connect(url, patience=30)
     await db.execute("TRUNCATE signing_keys")
     yield db
     await db.close()
@@ -41,7 +42,7 @@ async def db(url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def clock() -> MovableClock:
-    return MovableClock()
+    return SteadyClock()
 
 
 @pytest.fixture

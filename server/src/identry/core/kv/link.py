@@ -50,7 +50,7 @@ def connector(url: str) -> Callable[[], AbstractConnection]:
             "health_check_interval": 0,
         }
         first = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has not typed it
-    except Exception:
+    except Exception:  # redis-py raises what it meets, with the password in the text
         raise ValueError("not a usable Redis URL; expected redis://[user:password@]host:6379/0") from None
 
     def connect() -> AbstractConnection:
@@ -166,8 +166,8 @@ class Link:
                 future = self._pending.popleft()
                 if not future.done():
                     future.set_result(reply)
-        except Exception as error:
+        except Exception as error:  # whoever waits must hear of it, whatever it is
             self.fail(error if isinstance(error, RedisError | OSError) else Lost(type(error).__name__))
         finally:
-            with suppress(Exception):
+            with suppress(Exception):  # it is being given up
                 await self._connection.disconnect(nowait=True)

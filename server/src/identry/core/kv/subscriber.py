@@ -67,7 +67,7 @@ class Subscriber:
                     log.info("kv.subscription_resumed")
                     was_lost = False
                 await self._listen()
-            except Exception as error:
+            except Exception as error:  # the task must outlive whatever the connection meets
                 if not was_lost:
                     log.warning("kv.subscription_lost", error=type(error).__name__)
                     was_lost = True
@@ -115,5 +115,5 @@ class Subscriber:
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):
+            with suppress(Exception):  # it is being given up
                 await connection.disconnect(nowait=True)

@@ -96,7 +96,7 @@ class Outbox:
         try:
             opened = self._sealer.open(row.payload_encrypted, _binding(row.id, row.template, row.recipient))
             return msgspec.json.decode(opened, type=dict[str, str])
-        except Exception as error:
+        except (ValueError, msgspec.MsgspecError) as error:
             raise ValueError("payload unreadable") from error
 
     async def claim(self, db: Executor, *, limit: int, lease: timedelta) -> list[MailRow]:

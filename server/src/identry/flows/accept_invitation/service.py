@@ -18,7 +18,7 @@ from identry.flows.accept_invitation.acceptance import InvitationAcceptance, Off
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.invitations import Invitation
-from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.records.users import ApprovalStatus, User
 from identry.signin import SignedIn, SignIn
 from identry_kit.apierror import Unauthorized
 from identry_kit.context import annotate
@@ -123,25 +123,15 @@ class AcceptInvitation:
 
     async def _newcomer(self, invitation: Invitation, password: str, full_name: str) -> User:
         password_hash = await self._new_passwords.hash(password, email=invitation.email, field="password")
-        now = self._clock.now()
-        return User(
-            id=uuid7(self._clock),
-            email=invitation.email,
-            password_hash=password_hash,
+        return users.new(
+            uuid7(self._clock),
+            invitation.email,
+            self._clock.now(),
             full_name=full_name,
-            global_role=GlobalRole.NONE,
+            password_hash=password_hash,
             is_active=True,
             approval_status=ApprovalStatus.APPROVED,
-            auth_provider=AuthProvider.PASSWORD,
-            phone_number=None,
-            profile_picture_url=None,
             email_verified=True,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )
 
     async def _prove(self, user: User, password: str, origin: Origin) -> None:

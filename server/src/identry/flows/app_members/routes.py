@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from identry.core.limits import RESET_REQUEST_EMAIL, Limit
 from identry.core.origin import Origin
@@ -29,11 +29,11 @@ from identry.web.app_reach import path_number
 from identry.web.call import Answer, Call
 from identry.web.operations import Guard, Operation
 from identry.web.paging import provider_page_of
+from identry.web.profile_fields import ProfileFields, sent
 from identry.web.validation import Email, SearchText
 
 _TAG = "Applications"
 _USERS, _SERVICE = "/api/apps/{app_id:number}/users", "/api/apps/{app_id:number}/service/users"
-_Text = Annotated[str, Meta(max_length=2048)] | UnsetType
 
 Reset = Callable[[str, Origin], Awaitable[None]]
 """Mails a link to set a new password to an address."""
@@ -59,22 +59,6 @@ class RoleOf(msgspec.Struct):
     """A role in the application."""
 
     role: Annotated[str, Meta(max_length=64, examples=["editor"])]
-
-
-class ProfileFields(msgspec.Struct):
-    """Fields of a profile to change, empty to clear; never the address, a password or roles."""
-
-    name: _Text = UNSET
-    title: _Text = UNSET
-    division: _Text = UNSET
-    company: _Text = UNSET
-    country: _Text = UNSET
-    phone: _Text = UNSET
-    job_title: _Text = UNSET
-    department: _Text = UNSET
-    language: _Text = UNSET
-    timezone: _Text = UNSET
-    avatar_url: _Text = UNSET
 
 
 class AppUser(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -204,8 +188,7 @@ def _as_service(service: AppMembers, *, show_token: bool) -> list[Operation]:
         return _shown_to_service(await service.read(call.app, path_number(call, "uid")))
 
     async def change(call: Call) -> AppUser:
-        asked = {n: v for n in ProfileFields.__struct_fields__ if (v := getattr(call.body, n)) is not UNSET}
-        member = await service.change_profile(call.app, path_number(call, "uid"), asked, _by(call))
+        member = await service.change_profile(call.app, path_number(call, "uid"), sent(call.body), _by(call))
         return _shown_to_service(member)
 
     one = f"{_SERVICE}/{{uid:number}}"

@@ -26,7 +26,7 @@ from identry.records import app_members, sessions, users
 from identry.records.audit import ActorType, Audit
 from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
-from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.records.users import ApprovalStatus, GlobalRole, User
 from identry.refusals import EmailDomainNotAllowed
 from identry_kit.apierror import BadRequest, Conflict, Forbidden, NotFound
 
@@ -207,7 +207,7 @@ class AppMembers:
         values = people.checked(asked)
         async with self._db.transaction() as tx:
             member = await self._find(tx, app, number)
-            await people.change(tx, member.person.user_id, values, self._clock.now())
+            await people.change(tx, member.person.user_id, people.columns(values), self._clock.now())
             await self._record(tx, "user.profile_changed", app, member.person.user_id, by, fields=sorted(values))
         return await self.read(app, number)
 
@@ -263,25 +263,13 @@ class AppMembers:
 
     def _draft(self, email: str, name: str) -> User:
         """An account without a password: whoever accepts the invitation sets one."""
-        now = self._clock.now()
-        return User(
-            id=uuid7(self._clock),
-            email=email,
-            password_hash=None,
+        return users.new(
+            uuid7(self._clock),
+            email,
+            self._clock.now(),
             full_name=name,
-            global_role=GlobalRole.NONE,
             is_active=True,
             approval_status=ApprovalStatus.APPROVED,
-            auth_provider=AuthProvider.PASSWORD,
-            phone_number=None,
-            profile_picture_url=None,
-            email_verified=False,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )
 
     async def _record(self, tx: Executor, event: str, app: Client, target: User | UUID, by: By, **details: Any) -> None:

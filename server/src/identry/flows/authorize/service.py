@@ -12,7 +12,6 @@ from uuid import UUID
 
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
-from identry.core.ids import uuid7
 from identry.core.limits import AUTHORIZE, Limiter
 from identry.core.origin import Origin
 from identry.oauth import codes, redirects
@@ -179,7 +178,6 @@ class Authorize:
         code = Code(
             client_id=client.id,
             user_id=session.user.id,
-            session_id=uuid7(self._clock),
             browser_session_id=session.session_id,
             redirect_uri=request.redirect_uri,
             redirect_uri_given=request.redirect_uri_given,

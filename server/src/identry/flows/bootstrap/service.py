@@ -11,7 +11,7 @@ from identry.core.origin import SYSTEM
 from identry.core.passwords import Passwords
 from identry.records import users
 from identry.records.audit import Audit
-from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.records.users import ApprovalStatus, GlobalRole
 from identry_kit.apierror import BadRequest, Conflict, NotFound
 
 _LOCK = 0x1DE28  # a constant that no other advisory lock of this database uses
@@ -121,25 +121,16 @@ class Bootstrap:
         return await self._passwords.hash(password)
 
     async def _insert(self, tx: Executor, email: str, full_name: str, password_hash: str) -> bool:
-        now = self._clock.now()
-        user = User(
-            id=uuid7(self._clock),
-            email=email.lower(),
-            password_hash=password_hash,
+        user = users.new(
+            uuid7(self._clock),
+            email.lower(),
+            self._clock.now(),
             full_name=full_name,
+            password_hash=password_hash,
             global_role=GlobalRole.PLATFORM_SUPERADMIN,
             is_active=True,
             approval_status=ApprovalStatus.APPROVED,
-            auth_provider=AuthProvider.PASSWORD,
-            phone_number=None,
-            profile_picture_url=None,
             email_verified=True,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )
         if not await users.insert(tx, user):
             return False

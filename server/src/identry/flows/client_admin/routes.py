@@ -61,6 +61,7 @@ class AppFields(msgspec.Struct, kw_only=True):
     logo_url: _Text | None = UNSET
     brand_color: _Text | None = UNSET
     magic_link_url: _Text | None = UNSET
+    sign_up: Annotated[_Text, Meta(description="`open`, `closed`, or `inherit`: as `SIGNUP_ENABLED` says.")] = UNSET
     owner_id: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType = UNSET
     allow_token_exchange: Annotated[_Flag, Meta(description="Not served: only `false` is taken.")] = UNSET
     allow_impersonation: Annotated[_Flag, Meta(description="Not served: only `false` is taken.")] = UNSET

@@ -125,7 +125,7 @@ class ClientAdmin:
             if made is None:
                 raise ClientIdTaken
             if secret:
-                await clients.add_secret(tx, uuid7(self._clock), row_id, token_hash(secret), now=now, others_until=now)
+                await clients.add_secret(tx, uuid7(self._clock), row_id, token_hash(secret), now=now, others_until=None)
             await self._record(tx, "client.created", made, actor, origin, fields=sorted(asked))
         return Issued(await self.read(row_id), secret)
 
@@ -172,7 +172,7 @@ class ClientAdmin:
         if method != "client_secret":
             return ""
         secret, now = new_token(), self._clock.now()
-        await clients.add_secret(tx, uuid7(self._clock), before.id, token_hash(secret), now=now, others_until=now)
+        await clients.add_secret(tx, uuid7(self._clock), before.id, token_hash(secret), now=now, others_until=None)
         return secret
 
     async def rotate_secret(
@@ -190,7 +190,12 @@ class ClientAdmin:
             if client.auth_method != "client_secret":
                 raise NoSecret
             await clients.add_secret(
-                tx, uuid7(self._clock), row_id, token_hash(secret), now=now, others_until=now + overlap
+                tx,
+                uuid7(self._clock),
+                row_id,
+                token_hash(secret),
+                now=now,
+                others_until=now + overlap if overlap else None,
             )
             seconds = int(overlap.total_seconds())
             await self._record(tx, "client.secret_rotated", client, actor, origin, overlapSeconds=seconds)

@@ -44,6 +44,7 @@ class AppView(msgspec.Struct, kw_only=True):
     logo_url: str | None
     brand_color: str | None
     magic_link_url: str | None
+    sign_up: str
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None

@@ -44,10 +44,10 @@ class ConnectedApps:
         """
         async with self._db.transaction() as tx:
             now = self._clock.now()
+            await device_codes.void(tx, user_id, app_id)  # first, as a device takes its code before it holds the user
             await users.lock(tx, user_id)  # a grant is opened under this lock too, so none slips past
             agreed = await consents.revoke(tx, user_id, app_id)
             await authorization_codes.void(tx, user_id, app_id, now)
-            await device_codes.void(tx, user_id, app_id)
             ended = await sessions.end_of_client(tx, app_id, "access revoked", now, user_id=user_id)
             client = await clients.find_by_id(tx, app_id) if agreed or ended else None
             if client is not None:

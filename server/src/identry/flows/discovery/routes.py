@@ -58,6 +58,7 @@ def operations(ring: KeyRing) -> list[Operation]:
             reply=Jwks,
             also={304: "The copy that the caller has is current"},
             enveloped=False,
+            for_all=True,
             description="Active, upcoming and retiring keys (RFC 7517). Keep it for `max-age`, then `If-None-Match`.",
         )
     ]

@@ -11,7 +11,7 @@ from identry.flows.end_session.service import AskedToEnd, Ended, EndSession, Nex
 from identry.web.call import Answer, Call
 from identry.web.cookies import Cookie
 from identry.web.operations import Guard, Operation
-from identry.web.page_forms import ForeignForm
+from identry.web.page_forms import ForeignForm, FormGuard, FormToken
 from identry.web.validation import decode_form, secret
 
 _DESCRIPTION = (
@@ -40,9 +40,10 @@ class EndSessionQuery(msgspec.Struct):
 
 
 class SignOutBody(msgspec.Struct):
-    """The answer of the person; that our own page sent the form is what counts."""
+    """The answer of the person; that our own page sent the form is what counts, as its token says."""
 
     confirm: Annotated[str, _text(20, "`yes`.")] = ""
+    csrf: FormToken = ""
 
 
 class LogoutMessage(msgspec.Struct, frozen=True):
@@ -51,8 +52,8 @@ class LogoutMessage(msgspec.Struct, frozen=True):
     message: str = "logout successful"
 
 
-def operations(end: EndSession, session: Cookie) -> list[Operation]:
-    """The room's rows of the operation table."""
+def operations(end: EndSession, session: Cookie, forms: FormGuard) -> list[Operation]:
+    """The room's rows of the operation table; `forms` knows the page's own form."""
 
     async def by_address(call: Call) -> Answer:
         query: EndSessionQuery = decode_form(EndSessionQuery, call.scope["query_string"])
@@ -63,6 +64,8 @@ def operations(end: EndSession, session: Cookie) -> list[Operation]:
         return _answer(call, await end(body.asked(), session.read(call), call.origin), session)
 
     async def confirm(call: Call) -> Answer:
+        if not forms.is_ours(call, call.body.csrf):  # of a page that is too old: the new one asks again
+            return _answer(call, Ended(Next.CONFIRM), session, status=303)
         return _answer(call, await end.confirm(session.read(call), call.origin), session, status=303)
 
     shared: dict[str, Any] = {"tag": "OAuth", "surface": "oauth", "errors": (Unavailable,)}
@@ -89,8 +92,9 @@ def operations(end: EndSession, session: Cookie) -> list[Operation]:
             body=SignOutBody,
             form="only",
             status=303,
-            description="The form of the page that asks, sent by it only. Goes on to `/signed-out`.",
-            example={"confirm": "yes"},
+            description="The form of the page that asks, sent by it only. Goes on to `/signed-out`; without the "
+            "page's token it leads to the page again.",
+            example={"confirm": "yes", "csrf": "k2Vd…"},
             **{**shared, "errors": (ForeignForm,)},
         ),
     ]

@@ -5,7 +5,6 @@ Everything happens in the caller's transaction. Whoever is refused leaves nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from identry.core import email_domains
@@ -17,41 +16,12 @@ from identry.core.origin import Origin
 from identry.federation.id_token import ProvenIdentity
 from identry.federation.provider import Admission, Mappings, Provider
 from identry.flows.federated_login.refusals import Refused, require_open
+from identry.flows.federated_login.standing import Admitted, Contended, Proven, doubt
 from identry.records import groups, identities, tenants, users
 from identry.records.audit import Audit
 from identry.records.identities import Identity
 from identry.records.tenants import Tenant, TenantMember
-from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
-
-
-class Contended(Exception):
-    """Another request made this account or identity meanwhile: begin again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """What is known before the database is asked.
-
-    Attributes:
-        provider: where it was proven.
-        identity: what was proven.
-        admission: the tenant whose directory that is; None: nobody's.
-        domain_owner: the tenant that proved to own the address's domain; None: nobody.
-    """
-
-    provider: Provider
-    identity: ProvenIdentity
-    admission: Admission | None
-    domain_owner: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Who it is, by which identity, and for which tenant the session will be."""
-
-    user: User
-    identity_id: UUID
-    tenant_id: UUID
+from identry.records.users import ApprovalStatus, AuthProvider, User
 
 
 class Arrivals:
@@ -194,31 +164,10 @@ class Arrivals:
             Refused: the address alone does not show that they are the same person's.
             Contended: another window of the same person linked it after the caller looked for it.
         """
-        if reason := await self._doubt(tx, proven, user):
+        if reason := await doubt(tx, proven, user, password_login=self._password_login):
             if await identities.find(tx, proven.identity.key) is not None:
                 raise Contended
             raise Refused("account_link_required", reason, user.id)
-
-    async def _doubt(self, tx: Executor, proven: Proven, user: User) -> str:
-        identity, admission = proven.identity, proven.admission
-        if admission is None:
-            return "directory of no tenant"
-        if proven.domain_owner != admission.tenant_id:
-            return "domain not verified by the tenant"
-        if identity.kind == "oidc" and not identity.email_vouched:
-            return "address not verified by the provider"
-        if not user.email_verified and not self._untouched(user):
-            return "address never proven here"  # whoever registered it first may be somebody else
-        if user.global_role != GlobalRole.NONE:
-            return "platform staff"
-        own = await identities.of_user(tx, user.id)
-        if any((i.issuer, i.directory_id) == (identity.key.issuer, identity.key.directory_id) for i in own):
-            return "account has another identity of this directory"  # the address was given to somebody else
-        return ""
-
-    def _untouched(self, user: User) -> bool:
-        """Whether nobody was ever in the account and nobody holds a way into it: staff or an import made it."""
-        return user.last_login_at is None and (user.password_hash is None or not self._password_login)
 
     async def _provision(self, tx: Executor, proven: Proven, email: str, origin: Origin) -> Admitted:
         admission = proven.admission
@@ -242,28 +191,19 @@ class Arrivals:
 
     def newcomer(self, proven: Proven, email: str) -> User:
         """An account for somebody new; approved, because a tenant lets its directory's people in, or invited them."""
-        now, identity = self._clock.now(), proven.identity
+        identity = proven.identity
         vouched = identity.kind == "entra" or identity.email_vouched
-        return User(
-            id=uuid7(self._clock),
-            email=email,
-            password_hash=None,
+        return users.new(
+            uuid7(self._clock),
+            email,
+            self._clock.now(),
             full_name=identity.full_name or email.partition("@")[0],
-            global_role=GlobalRole.NONE,
             is_active=True,
             approval_status=ApprovalStatus.APPROVED,
             auth_provider=AuthProvider.MICROSOFT if identity.kind == "entra" else AuthProvider.SSO,
-            phone_number=None,
-            profile_picture_url=None,
             email_verified=vouched
             and proven.admission is not None
             and proven.domain_owner == proven.admission.tenant_id,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )
 
     async def _own_tenant(self, tx: Executor, admission: Admission) -> Tenant:

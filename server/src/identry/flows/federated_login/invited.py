@@ -14,8 +14,9 @@ from uuid import UUID
 from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.core.origin import Origin
-from identry.flows.federated_login.arrivals import Admitted, Arrivals, Contended, Proven
+from identry.flows.federated_login.arrivals import Arrivals
 from identry.flows.federated_login.refusals import Refused, require_open
+from identry.flows.federated_login.standing import Admitted, Contended, Proven
 from identry.records import identities, tenants, users
 from identry.records.identities import Identity
 from identry.records.invitations import Invitation

@@ -19,9 +19,10 @@ from identry.federation.exchange_code import Arrival, Issued
 from identry.federation.id_token import TokenRefused
 from identry.federation.provider import Provider, Providers, ProviderUnavailable
 from identry.federation.token_request import Proofs
-from identry.flows.federated_login.arrivals import Arrivals, Contended, Proven
+from identry.flows.federated_login.arrivals import Arrivals
 from identry.flows.federated_login.invited import InvitedArrivals
 from identry.flows.federated_login.refusals import Refused, require_open
+from identry.flows.federated_login.standing import Contended, Proven
 from identry.records import sessions, users
 from identry.records.audit import Audit
 from identry.records.users import User

@@ -57,7 +57,7 @@ def operations(checks: Mapping[str, Check | None], draining: Callable[[], bool])
         return Readiness("ready", named)
 
     return [
-        Operation("GET", "/health", health, "Is the process up?", tag="Operations", reply=Health),
+        Operation("GET", "/health", health, "Is the process up?", tag="Operations", reply=Health, for_all=True),
         Operation(
             "GET",
             "/ready",
@@ -66,6 +66,7 @@ def operations(checks: Mapping[str, Check | None], draining: Callable[[], bool])
             tag="Operations",
             reply=Readiness,
             errors=(NotReady,),
+            for_all=True,
             description="Asks PostgreSQL, Redis and (if configured) the Finance database, two seconds each at most.",
         ),
     ]
@@ -79,6 +80,6 @@ async def _run(check: Check | None) -> str:
             await check()
     except TimeoutError:
         return "timeout"
-    except Exception as error:
+    except Exception as error:  # told in the answer: whatever it is, this instance cannot serve
         return f"failed: {type(error).__name__}"
     return "ok"

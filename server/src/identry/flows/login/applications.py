@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from identry.app_signin import (
@@ -15,6 +17,7 @@ from identry.app_signin import (
 )
 from identry.app_signin import Login as SignedInThere
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
+from identry.flows.login.devices import KnownDevices
 from identry.flows.login.service import Login, WrongCredentials
 from identry.second_factor import FactorUnreadable
 from identry.signin import (
@@ -38,6 +41,16 @@ class AccountLocked(Forbidden):
     message = "account locked; try again later"
 
 
+DeviceToken = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=200,
+        description="Of an earlier sign-in of this person on this device; empty to be given the first one. Wrong "
+        "passwords then count for the device, so nobody else at its address locks it out.",
+    ),
+]
+
+
 class AppLoginBody(msgspec.Struct):
     """Who, where, and what proves it."""
 
@@ -45,16 +58,19 @@ class AppLoginBody(msgspec.Struct):
     password: LoginPassword
     app_client_id: ClientIdOf
     mfa_code: MfaCode = ""
+    device_token: DeviceToken | None = None
 
 
-def operations(login: Login, people: AppSignIn) -> list[Operation]:
+def operations(login: Login, people: AppSignIn, devices: KnownDevices) -> list[Operation]:
     """The room's rows of the provider surface."""
 
     async def handle(call: Call) -> Answer:
         body: AppLoginBody = call.body
         client = await people.application(body.app_client_id)
-        user = await login.prove(body.email, body.password, "", call.origin)
+        user = await login.prove(body.email, body.password, "", call.origin, body.device_token)
         signed_in = await people.complete(user, client, ("pwd",), body.mfa_code or None, call.origin, "password")
+        if body.device_token is not None:
+            signed_in = msgspec.structs.replace(signed_in, device_token=devices.token(body.email))
         return Answer(signed_in, headers=NO_STORE)
 
     return [
@@ -86,7 +102,8 @@ def operations(login: Login, people: AppSignIn) -> list[Operation]:
                 FactorUnreadable,
             ),
             description="With `mfa_required` send the same again with `mfa_code`: a code of the authenticator app, or "
-            "a recovery code. Who used up the tries of an account is told that it is locked, for this address alone.",
+            "a recovery code. Who used up the tries of an account is told that it is locked, for this address alone; a "
+            "device that sent and kept its `device_token` has tries of its own.",
             example={"email": "ada@example.com", "password": "correct horse battery", "app_client_id": "reports"},
         )
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from identry.core.limits import ACCOUNT_FAILURES, BROWSER_LOGIN
+from identry.flows.login.devices import KNOWN_FOR, KnownDevices
 from identry.flows.login.service import Login, WrongCredentials
 from identry.hosted import Doors, Hosted
 from identry.signin import (
@@ -15,6 +16,7 @@ from identry.signin import (
     RegistrationRejected,
 )
 from identry.web.call import Answer, Call
+from identry.web.cookies import Cookie
 from identry.web.operations import Operation
 from identry.web.pages import Show
 from identry.web.trail import Trail, parameter
@@ -39,7 +41,7 @@ def sign_in_page(hosted: Hosted, doors: Doors) -> Show:
             return hosted.pages.go(trail.onward)
         asking = await hosted.asking(call)
         email = (asking.login_hint if asking else "") or trail.email or (known.user.email if known else "")
-        sign_up = doors.sign_up_at_application if asking else doors.sign_up
+        sign_up = doors.sign_up_for(asking.client if asking else None)
         return await hosted.show(
             call, "login.html", error, asking=asking, doors=doors, sign_up=sign_up, email=email, again=bool(known)
         )
@@ -47,12 +49,19 @@ def sign_in_page(hosted: Hosted, doors: Doors) -> Show:
     return show
 
 
-def operations(login: Login, hosted: Hosted, show: Show) -> list[Operation]:
-    """The room's pages; `show` is the sign-in."""
+def device_cookie(*, secure: bool) -> Cookie:
+    """The cookie by which a browser is known in which somebody signed in with a password."""
+    name = "__Host-identry_device" if secure else "identry_device"
+    return Cookie(name, "/", int(KNOWN_FOR.total_seconds()), "Lax", secure)
+
+
+def operations(login: Login, hosted: Hosted, show: Show, devices: KnownDevices, device: Cookie) -> list[Operation]:
+    """The room's pages; `show` is the sign-in, `device` the cookie that keeps the token of a known device."""
 
     async def submit(call: Call) -> Answer:
         body: SignInForm = call.body
-        return await hosted.arrive(call, login(body.email, body.password, "", call.origin))
+        signing_in = login(body.email, body.password, "", call.origin, device.read(call))
+        return await hosted.arrive(call, signing_in, device.holding(devices.token(body.email)))
 
     return [
         hosted.pages.page("/login", show, "Sign in"),

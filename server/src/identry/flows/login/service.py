@@ -9,6 +9,7 @@ from identry.core.db import Database
 from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limit, Limiter, RateLimited
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
+from identry.flows.login.devices import KnownDevices
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import User
@@ -43,6 +44,7 @@ class Login:
         tries: how often a client address may try.
         failures: how many wrong passwords a pair of client address and account may send.
         locked: what is told when they are used up.
+        devices: known ones have tries of their own; None: no device is known.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Login:
         tries: Limit = LOGIN,
         failures: Limit = ACCOUNT_FAILURES,
         locked: type[APIError] = RateLimited,
+        devices: KnownDevices | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -69,64 +72,75 @@ class Login:
         self._tries = tries
         self._failures = failures
         self._locked = locked
+        self._devices = devices
 
-    async def __call__(self, email: str, password: str, account_type: str, origin: Origin) -> SignedIn:
-        """A session for the right password.
+    async def __call__(
+        self, email: str, password: str, account_type: str, origin: Origin, device: str | None = None
+    ) -> SignedIn:
+        """A session for the right password; `device` is the token of a device, if it has one.
 
         Raises:
-            RateLimited: the address or the pair (address, account) used up its tries.
+            RateLimited: the address, or the account at this address or device, used up its tries.
             VendorLogin: `account_type` is `vendor`.
             PasswordLoginDisabled: `AUTH_POLICY=restricted`.
             WrongCredentials: whatever is wrong with address or password.
             Forbidden: a gate is closed or a second factor is required (see `signin`).
             ServiceUnavailable: limiter, hashing queue or database cannot answer.
         """
-        user = await self.prove(email, password, account_type, origin)
+        user = await self.prove(email, password, account_type, origin, device)
         return await self._signin.complete(user, ("pwd",), origin)
 
-    async def prove(self, email: str, password: str, account_type: str, origin: Origin) -> User:
+    async def prove(
+        self, email: str, password: str, account_type: str, origin: Origin, device: str | None = None
+    ) -> User:
         """Whose password it is; for those who open a session of another kind after it.
 
         Raises:
             as the call, but for what `signin` raises.
         """
-        await self._admit(email, account_type, origin)
+        whose = self._counted_for(email, origin, device)
+        await self._admit(whose, account_type, origin)
         try:
             user = await users.find_by_email(self._db, email)
             verdict = await self._passwords.verify(password, user.password_hash if user else None)
         except APIError:
             # Nobody learned whether the password was right, so nothing failed.
             annotate(sign_in="unavailable")
-            await self._limiter.refund(self._failures, origin.ip, email)
+            await self._limiter.refund(self._failures, *whose)
             raise
         if user is None or not verdict.ok:
             await self._audit_failure(user, origin)
             raise WrongCredentials
-        await self._limiter.refund(self._failures, origin.ip, email)
+        await self._limiter.refund(self._failures, *whose)
         if verdict.needs_rehash:
             await self._rehash(user, password)
         return user
 
-    async def _admit(self, email: str, account_type: str, origin: Origin) -> None:
+    def _counted_for(self, email: str, origin: Origin, device: str | None) -> tuple[str | None, ...]:
+        """For whom a wrong password counts: the device, where it is known for this account, else the client address."""
+        name = self._devices.name(device, email) if self._devices else None
+        return ("device", name, email) if name else (origin.ip, email)
+
+    async def _admit(self, whose: tuple[str | None, ...], account_type: str, origin: Origin) -> None:
         """Limits and policy, before anything is looked up; a failure is counted until the password proves right."""
-        await self._spend(self._tries, LOGIN_REFUSALS, origin)
+        await self._spend(self._tries, LOGIN_REFUSALS, origin, origin.ip)
         if account_type == "vendor":
             raise VendorLogin
         if not self._password_login:
             raise PasswordLoginDisabled
         try:
-            await self._spend(self._failures, ACCOUNT_REFUSALS, origin, email)
+            await self._spend(self._failures, ACCOUNT_REFUSALS, origin, *whose)
         except RateLimited as used_up:
             raise self._locked(headers=used_up.headers) from None
 
-    async def _spend(self, limit: Limit, refusals: Limit, origin: Origin, *key: str) -> None:
+    async def _spend(self, limit: Limit, refusals: Limit, origin: Origin, *key: str | None) -> None:
         """Spend a limit; of its refusals one in each window and for each key is audited: a flood writes no flood."""
         try:
-            await self._limiter.spend(limit, origin.ip, *key)
+            await self._limiter.spend(limit, *key)
         except RateLimited as refused:
             annotate(sign_in="rate_limited")
             with suppress(APIError):
-                await self._limiter.spend(refusals, origin.ip, *key)
+                await self._limiter.spend(refusals, *key)
                 await self._audit.record(
                     self._db,
                     "auth.login.rate_limited",

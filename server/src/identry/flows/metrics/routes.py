@@ -24,5 +24,6 @@ def operations(metrics: Metrics) -> list[Operation]:
             media_type=CONTENT_TYPE,
             enveloped=False,
             hidden=True,
+            for_all=True,
         )
     ]

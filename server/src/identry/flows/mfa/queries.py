@@ -1,8 +1,8 @@
-"""The second step in few statements: what a ticket continues, one try spent, ticket and try settled.
+"""The second step in few statements: what a ticket continues, a right code used up, one try spent, ticket settled.
 
 Each writes to several tables because one sign-in concerns them together; the rules are those of the records that own
 the tables (`one_time_tokens`, `totp_factors`, `auth_audit_logs`), and each conditional write tells whether it happened.
-Locks are taken factor first, then ticket.
+Locks are taken in one order: user, factor, ticket.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from typing import Any
 from uuid import UUID
 
 from identry.core.db import Executor
+from identry.opening import Used, Using, bytea
 from identry.records import audit as audit_log
-from identry.records import factors, users
+from identry.records import factors, seats, users
 from identry.records.factors import TotpFactor
 from identry.records.one_time_tokens import Purpose
+from identry.records.seats import Place
 from identry.records.users import User
 
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _FACTOR = ", ".join(f"f.{field.name}" for field in fields(TotpFactor))
 _OPEN = "token_hash = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3"
 
+# Of many tickets; in a sub-select PostgreSQL does not see how many: one plan does for all.
 _WAITING = f"""
-    SELECT o.data, {_FACTOR}, {_USER}
-    FROM (SELECT user_id, data FROM one_time_tokens WHERE {_OPEN} AND attempts_left > 0) o
+    SELECT o.token_hash, o.data, {seats.OF_U}, {_FACTOR}, {_USER}
+    FROM unnest((SELECT $1::bytea[])) AS asked (ticket)
+    JOIN one_time_tokens o ON o.token_hash = asked.ticket AND o.purpose = $2 AND o.consumed_at IS NULL
+        AND o.expires_at > $3 AND o.attempts_left > 0
     JOIN users u ON u.id = o.user_id LEFT JOIN totp_factors f ON f.user_id = o.user_id
 """  # noqa: S608 - constant column names
 
@@ -59,20 +64,31 @@ _SETTLE = f"""
     SELECT count(*) FROM consumed
 """  # noqa: S608 - constant column names
 
-# The same together with the code of an authenticator app: its step is accepted once, by compare-and-swap.
-_SETTLE_STEP = f"""
-    WITH accepted AS (
-        {factors.REFUND_FAILURE}, last_step = $17
-        WHERE user_id = $18 AND confirmed_at IS NOT NULL AND last_step < $17 RETURNING user_id
+# The same with the code of an authenticator app, as a part of the statement that opens the session: its step is
+# accepted once, by compare-and-swap, while account and ticket have a try left. A right code is not counted as a try.
+_SINCE = f"a.at - interval '{factors.FAILURE_WINDOW.total_seconds():.0f} s'"
+_USING_CODE = Using(
+    fields="ticket bytea, purpose text, step bigint",
+    tables="JOIN totp_factors f ON f.user_id = u.id JOIN one_time_tokens o ON o.token_hash = a.ticket",
+    where=f"""
+        f.confirmed_at IS NOT NULL AND f.last_step < a.step
+        AND {factors.HAS_TRIES.format(window=_SINCE, most=factors.FAILURES)}
+        AND o.user_id = u.id AND o.purpose = a.purpose AND o.consumed_at IS NULL AND o.expires_at > a.at
+        AND o.attempts_left > 0
+    """,
+    held="f, o",
+    writes="""
+    accepted AS (
+        UPDATE totp_factors f SET last_step = a.step FROM held a
+        WHERE f.user_id = a.user_id AND f.last_step < a.step RETURNING a.id AS session_id
     ), consumed AS (
-        UPDATE one_time_tokens SET consumed_at = $3 FROM accepted
-        WHERE {_OPEN} AND one_time_tokens.user_id = accepted.user_id RETURNING accepted.user_id
-    ), logged AS (
-        {audit_log.INSERT}
-        SELECT $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM consumed
-    )
-    SELECT count(*) FROM consumed
-"""  # noqa: S608 - constant column names
+        UPDATE one_time_tokens o SET consumed_at = a.at FROM held a
+        WHERE a.id IN (SELECT session_id FROM accepted) AND o.token_hash = a.ticket AND o.consumed_at IS NULL
+        RETURNING a.id AS session_id
+    ),""",
+    last="consumed",
+    event="auth.mfa.succeeded",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +98,29 @@ class Waiting:
     Attributes:
         data: what `signin` wrote into it, as JSON text.
         factor: None when the user has none.
+        places: of the user.
     """
 
     data: str
     user: User
     factor: TotpFactor | None
+    places: list[Place]
 
 
-async def waiting(db: Executor, ticket: Purpose, hashed: bytes, now: datetime) -> Waiting | None:
-    """The sign-in that a ticket continues; None when it is unknown, used, void, expired, or out of tries."""
-    row = await db.fetchrow(_WAITING, hashed, ticket, now)
-    if row is None:
-        return None
-    data, *rest = row
+async def waiting(db: Executor, ticket: Purpose, hashes: list[bytes], now: datetime) -> dict[bytes, Waiting]:
+    """The sign-ins that tickets continue; none for one that is unknown, used, void, expired, or out of tries."""
+    return {row[0]: _waiting(row) for row in await db.fetch(_WAITING, hashes, ticket, now)}
+
+
+def _waiting(row: Any) -> Waiting:
+    _, data, places, *rest = row
     factor, user = rest[: len(fields(TotpFactor))], rest[len(fields(TotpFactor)) :]
-    return Waiting(data, User(*user), TotpFactor(*factor) if factor[0] is not None else None)
+    return Waiting(
+        data,
+        User(*user),
+        TotpFactor(*factor) if factor[0] is not None else None,
+        [Place(*place) for place in places],
+    )
 
 
 async def spend_try(
@@ -118,11 +142,6 @@ async def settle(tx: Executor, ticket: Purpose, hashed: bytes, now: datetime, ev
     return bool(await tx.fetchval(_SETTLE, hashed, ticket, now, *event))
 
 
-async def settle_step(
-    db: Executor, ticket: Purpose, hashed: bytes, now: datetime, event: tuple[Any, ...], user_id: UUID, step: int
-) -> bool:
-    """`settle` and the acceptance of a code of `step`, in one statement; False when code or ticket was used before.
-
-    The code is used up first: a right code that comes with a used ticket is worth nothing any more.
-    """
-    return bool(await db.fetchval(_SETTLE_STEP, hashed, ticket, now, *event, step, user_id))
+def using_code(ticket: Purpose, hashed: bytes, step: int) -> Used:
+    """A code of `step` and the ticket, to be used up by the statement that opens the session."""
+    return Used(_USING_CODE, {"ticket": bytea(hashed), "purpose": ticket, "step": step}, {"factor": "totp"})

@@ -1,7 +1,9 @@
-"""Ticket → one try is spent, on the ticket and on the account → code → `signin.complete`.
+"""Ticket → code → a session, in one statement when all is as it should be; else step by step, which tells why not.
 
-Source: contracts/platform-api.md §4.2 "MFA ticket", contracts/browser-api.md §8; SECURITY §2 rows 35 to 39. A try is
-counted before the code is looked at and given back when it was right, so guesses in parallel count too.
+Step by step: one try is spent, on the ticket and on the account → code → both used up → `signin.complete`. Guesses in
+parallel count too: a wrong code is answered only after its try was spent, and a right one opens a session only while
+its statement, holding the rows, finds that ticket and account have a try left (decision 0083).
+Source: contracts/platform-api.md §4.2 "MFA ticket", contracts/browser-api.md §8; SECURITY §2 rows 35 to 39.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from identry.core.db import Database
 from identry.core.limits import MFA_VERIFY, Limit, Limiter
 from identry.core.origin import Origin
 from identry.core.secrets import token_hash
+from identry.core.together import Together
 from identry.flows.mfa import queries
+from identry.flows.mfa.queries import Waiting
 from identry.records import factors
 from identry.records.audit import Audit
 from identry.records.factors import TotpFactor
@@ -52,6 +56,7 @@ class VerifyMfa:
         self._signin = signin
         self._ticket = ticket
         self._tries = tries
+        self._looks = Together(self._look)
 
     async def __call__(self, raw_ticket: str, code: str, origin: Origin) -> SignedIn:
         """A session, for a ticket of `signin` and a code of the authenticator app or a recovery code.
@@ -65,17 +70,26 @@ class VerifyMfa:
         """
         await self._limiter.spend(self._tries, origin.ip)
         hashed = token_hash(raw_ticket)
-        user, factor, first = await self._waiting(hashed, origin)
+        found, factor, first = await self._waiting(hashed, origin)
+        user, amr = found.user, (*first.amr, "otp", "mfa")
+        step = self._second.step_at_once(factor, code)
+        if step is not None:
+            used = queries.using_code(self._ticket, hashed, step)
+            signed_in = await self._signin.complete_using(
+                used, user, amr, origin, places=found.places, tenant_id=first.tenant_id
+            )
+            if signed_in is not None:
+                return signed_in
         await self._spend_try(hashed, factor, origin)
         proof = await self._second.prove(user, factor, code)
-        if proof is None or not await self._use(proof, hashed, factor, origin):
+        if proof is None or not await self._use(proof, hashed, user, origin):
             await self._refuse(user, "wrong code", origin)
             raise WrongCode
-        return await self._signin.complete(user, (*first.amr, "otp", "mfa"), origin, tenant_id=first.tenant_id)
+        return await self._signin.complete(user, amr, origin, tenant_id=first.tenant_id)
 
-    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[User, TotpFactor, FirstFactor]:
+    async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[Waiting, TotpFactor, FirstFactor]:
         """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
-        found = await queries.waiting(self._db, self._ticket, hashed, self._clock.now())
+        found = await self._looks(hashed)
         if found is None:
             await self._refuse(None, "invalid ticket", origin)
             raise StaleTicket
@@ -84,7 +98,10 @@ class VerifyMfa:
         if factor is None or factor.confirmed_at is None or user.token_version != first.token_version:
             await self._refuse(user, "account changed during sign-in", origin)
             raise StaleTicket
-        return user, factor, first
+        return found, factor, first
+
+    async def _look(self, hashes: list[bytes]) -> dict[bytes, Waiting]:
+        return await queries.waiting(self._db, self._ticket, hashes, self._clock.now())
 
     async def _spend_try(self, hashed: bytes, factor: TotpFactor, origin: Origin) -> None:
         """One of the ticket's five tries and one of the account's ten; committed before the code is looked at."""
@@ -108,21 +125,14 @@ class VerifyMfa:
             annotate(sign_in="failed")
             raise StaleTicket
 
-    async def _use(self, proof: Proof, hashed: bytes, factor: TotpFactor, origin: Origin) -> bool:
+    async def _use(self, proof: Proof, hashed: bytes, user: User, origin: Origin) -> bool:
         """Use up code and ticket; the code first, so that a repeated code leaves the ticket its other tries."""
         event = self._audit.row(
-            "auth.mfa.succeeded",
-            origin,
-            actor=factor.user_id,
-            target=factor.user_id,
-            details={"factor": proof.factor},
+            "auth.mfa.succeeded", origin, actor=user.id, target=user.id, details={"factor": proof.factor}
         )
-        now = self._clock.now()
-        if proof.step is not None:
-            return await queries.settle_step(self._db, self._ticket, hashed, now, event, factor.user_id, proof.step)
         async with self._db.transaction() as tx:
-            await factors.lock(tx, factor.user_id)
-            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, now, event)
+            await factors.lock(tx, user.id)
+            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, self._clock.now(), event)
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
         annotate(sign_in="failed")

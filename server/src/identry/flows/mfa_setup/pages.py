@@ -11,10 +11,12 @@ from identry.core import qr
 from identry.core.limits import MFA_CHANGE, MFA_MANAGE
 from identry.flows.mfa_setup.service import AlreadyEnabled, MfaSetup, NoPendingSetup
 from identry.hosted import SET_UP, Hosted
+from identry.pages.devices import described
 from identry.second_factor import FactorUnreadable, StaleTicket, WrongCode
 from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected
 from identry.web.call import Answer, Call
 from identry.web.operations import Operation
+from identry.web.pages import Show
 from identry.web.trail import Trail
 from identry.web.validation import TotpCode
 from identry_kit.apierror import APIError
@@ -35,15 +37,22 @@ class ConfirmForm(msgspec.Struct):
     otpauth: Annotated[str, msgspec.Meta(max_length=600)] = ""
 
 
-def operations(setup: MfaSetup, hosted: Hosted) -> list[Operation]:
-    """The room's pages."""
+def set_up_page(hosted: Hosted, *, passkey: bool) -> Show:
+    """The page itself, on which every factor that may be set up is offered; `passkey`: whether there can be one."""
 
     async def show(call: Call, error: APIError | None = None) -> Answer:
         if hosted.steps.of(call, SET_UP) is None:
             return hosted.back_to_login(call)
         if isinstance(error, StaleTicket | AlreadyEnabled):
             return await hosted.over(call, error)
-        return await hosted.show(call, "set_up.html", error)
+        device = described(call.header(b"user-agent")) if passkey else None
+        return await hosted.show(call, "set_up.html", error, passkey=passkey, device=device)
+
+    return show
+
+
+def operations(setup: MfaSetup, hosted: Hosted, show: Show) -> list[Operation]:
+    """The room's pages; `show` is the one that offers the set-up."""
 
     async def begin(call: Call) -> Answer:
         step = hosted.steps.of(call, SET_UP)

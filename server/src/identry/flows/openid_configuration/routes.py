@@ -37,6 +37,7 @@ def operations(issuer: str, ring: KeyRing, served: Iterable[Operation], language
             tag="OAuth",
             reply=Configuration,
             enveloped=False,
+            for_all=True,
             description=description,
         )
 

@@ -106,7 +106,7 @@ def configuration(
         authorization_response_iss_parameter_supported=True,
         backchannel_logout_supported=True,
         backchannel_logout_session_supported=True,
-        claims_parameter_supported=False,
+        claims_parameter_supported=True,
         request_parameter_supported=False,
         request_uri_parameter_supported=False,
         require_pushed_authorization_requests=False,

@@ -1,11 +1,19 @@
-"""GET /auth/{page}: redirects."""
+"""GET / and /auth/{page}: redirects."""
 
 from __future__ import annotations
 
 from identry.web.call import Answer, Call
 from identry.web.operations import Handler, Operation
 
-_PAGES = ("login", "signup", "forgot-password", "reset-password", "verify-email", "invite")
+_PAGES = {
+    "/": "/account",
+    "/auth/login": "/login",
+    "/auth/signup": "/signup",
+    "/auth/forgot-password": "/forgot-password",
+    "/auth/reset-password": "/reset-password",
+    "/auth/verify-email": "/verify-email",
+    "/auth/invite": "/invite",
+}
 
 
 def operations() -> list[Operation]:
@@ -13,15 +21,15 @@ def operations() -> list[Operation]:
     return [
         Operation(
             "GET",
-            f"/auth/{page}",
-            _to(f"/{page}"),
-            f"To the page /{page}",
+            address,
+            _to(page),
+            f"To the page {page}",
             tag="Sign in",
             status=302,
             enveloped=False,
-            description="For people: where the page was before. Every parameter goes along.",
+            description="For people: another address of the page. Every parameter goes along.",
         )
-        for page in _PAGES
+        for address, page in _PAGES.items()
     ]
 
 

@@ -25,6 +25,7 @@ from identry.flows.passkey_register.service import (
 from identry.signin import AccountInactive, PendingApproval, RegistrationRejected
 from identry.web.account_pages import HOME, AccountPages
 from identry.web.call import Answer, Call
+from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.step_up import RECENT
 from identry.web.validation import secret
@@ -59,7 +60,7 @@ def operations(register: RegisterPasskey, account: AccountPages, party: RelyingP
         return Answer(_encode(PasskeyCreationView(creation_options(asking, party, name))))
 
     async def add(call: Call) -> Answer:
-        answer = _answer(call.body.credential)
+        answer = answer_of(call.body.credential)
         who = signed_in(call.actor.user, call.actor.session_id)
         await register.add(who, answer, call.body.name, call.origin)
         return account.done(_LIST, "passkeys.added")
@@ -96,13 +97,13 @@ def operations(register: RegisterPasskey, account: AccountPages, party: RelyingP
     ]
 
 
-def _answer(credential: str) -> Attestation:
-    """The authenticator's answer.
+def answer_of(credential: str) -> Attestation:
+    """The authenticator's answer, as a page's script sends it.
 
     Raises:
         PasskeyRefused: it is none.
     """
     try:
         return given_by(_decode(credential))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, InvalidRequest):
         raise PasskeyRefused from None

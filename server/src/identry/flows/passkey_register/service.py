@@ -30,6 +30,7 @@ from identry_kit.apierror import BadRequest, Conflict, Unauthorized
 
 MOST = 20
 """Passkeys of one user."""
+_SETUPS = (Purpose.MFA_SETUP, Purpose.PAGES_MFA_SETUP)
 _HANDLE_BYTES = 32
 
 
@@ -98,7 +99,11 @@ class Asking:
 
 
 class RegisterPasskey:
-    """Adds passkeys."""
+    """Adds passkeys.
+
+    Args:
+        ticket: which tickets of a sign-in it takes: those of one surface.
+    """
 
     def __init__(
         self,
@@ -109,6 +114,8 @@ class RegisterPasskey:
         outbox: Outbox,
         party: RelyingParty,
         signin: SignIn,
+        *,
+        ticket: Purpose = Purpose.MFA_SETUP,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -117,6 +124,7 @@ class RegisterPasskey:
         self._outbox = outbox
         self._party = party
         self._signin = signin
+        self._ticket = ticket
 
     async def signing_in(self, raw_ticket: str, origin: Origin) -> Registrant:
         """A registrant proven by the ticket of a sign-in that demands a second factor.
@@ -126,7 +134,7 @@ class RegisterPasskey:
             RateLimited: the client address tries too often.
         """
         await self._limiter.spend(PASSKEY_OPTIONS, origin.ip)
-        found = await waiting(self._db, Purpose.MFA_SETUP, raw_ticket, self._clock.now())
+        found = await waiting(self._db, self._ticket, raw_ticket, self._clock.now())
         if found is None:
             raise StaleSetupTicket
         return Registrant(found.user, found.ticket_hash, ticket=found.ticket_hash, first=found.first)
@@ -204,14 +212,15 @@ class RegisterPasskey:
             if not await passkeys.insert(tx, passkey):
                 raise PasskeyExists
             # Whoever else holds such a ticket knows the password only: there is a factor now, and it is asked for.
-            await one_time_tokens.void(tx, held.id, now, Purpose.MFA_SETUP)
+            for setup in _SETUPS:
+                await one_time_tokens.void(tx, held.id, now, setup)
             await self._tell(tx, held, passkey, origin, who.session_id)
         return passkey
 
     async def _use_ticket(self, tx: Executor, user: User, ticket: bytes, now: datetime) -> None:
         """Use the ticket up; it adds a first factor only, never one beside a factor that it did not prove."""
         unsecured = not user.mfa_enabled and not await passkeys.has_any(tx, user.id)
-        if not unsecured or await one_time_tokens.consume(tx, Purpose.MFA_SETUP, ticket, now) is None:
+        if not unsecured or await one_time_tokens.consume(tx, self._ticket, ticket, now) is None:
             raise StaleSetupTicket
 
     async def _tell(self, tx: Executor, user: User, passkey: Passkey, origin: Origin, session_id: UUID | None) -> None:

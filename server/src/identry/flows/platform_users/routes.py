@@ -23,11 +23,11 @@ from identry.web.app_reach import FRESH, path_number
 from identry.web.call import Answer, Call
 from identry.web.operations import Guard, Operation
 from identry.web.paging import provider_page_of
+from identry.web.profile_fields import ProfileFields, sent
 from identry.web.validation import Email, SearchText
 
 _TAG = "Administration"
 _PREFIX = "/api/admin"
-_Text = Annotated[str, Meta(max_length=2048)] | UnsetType
 _SUPER = GlobalRole.PLATFORM_SUPERADMIN
 
 
@@ -105,20 +105,9 @@ class SuperadminFields(msgspec.Struct):
     name: Annotated[str, Meta(max_length=200, examples=["Ada Lovelace"])]
 
 
-class Attributes(msgspec.Struct):
+class Attributes(ProfileFields):
     """Fields of a profile, empty to clear; and whether the password has to be changed."""
 
-    name: _Text = UNSET
-    title: _Text = UNSET
-    division: _Text = UNSET
-    company: _Text = UNSET
-    country: _Text = UNSET
-    phone: _Text = UNSET
-    job_title: _Text = UNSET
-    department: _Text = UNSET
-    language: _Text = UNSET
-    timezone: _Text = UNSET
-    avatar_url: _Text = UNSET
     must_change_password: bool | UnsetType = UNSET
 
 
@@ -196,8 +185,7 @@ def _changing(service: PlatformUsers) -> list[Operation]:
         return Done("the account is blocked")
 
     async def attributes(call: Call) -> FullProfile:
-        asked = {n: v for n in Attributes.__struct_fields__ if (v := getattr(call.body, n)) is not UNSET}
-        return full(await service.change(call.actor.user, path_number(call, "uid"), asked, call.origin))
+        return full(await service.change(call.actor.user, path_number(call, "uid"), sent(call.body), call.origin))
 
     reached: dict[str, Any] = {"errors": (PersonUnknown, HigherRank)}
     ending: dict[str, Any] = {"errors": (PersonUnknown, HigherRank, OneselfRefused, LastSuperadmin)}

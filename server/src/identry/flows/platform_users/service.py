@@ -81,7 +81,11 @@ class PlatformUsers:
         return found
 
     async def own(self, user_id: UUID) -> Person:
-        """The caller's own account."""
+        """The caller's own account.
+
+        Raises:
+            PersonUnknown: it is gone.
+        """
         found = await people.find(self._db, user_id)
         if found is None:
             raise PersonUnknown
@@ -160,7 +164,7 @@ class PlatformUsers:
         values = people.checked(fields) if fields or must_change is None else {}
         async with self._db.transaction() as tx:
             target = await self._held(tx, caller, number)
-            await people.change(tx, target.id, values, self._clock.now())
+            await people.change(tx, target.id, people.columns(values), self._clock.now())
             if must_change is not None:
                 await user_profiles.put(tx, target.id, {"must_change_password": bool(must_change)})
             names = sorted([*values, *(["must_change_password"] if must_change is not None else [])])

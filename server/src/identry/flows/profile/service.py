@@ -18,8 +18,7 @@ from identry.records.user_profiles import UserProfile
 from identry.records.users import User
 from identry.refusals import CredentialsChanged
 
-_OF_USER = frozenset({"full_name", "phone_number", "profile_picture_url"})
-FIELDS = _OF_USER | (user_profiles.CHANGEABLE - {"must_change_password"})
+FIELDS = people.USER_COLUMNS | (user_profiles.CHANGEABLE - {"must_change_password"})
 """What a person may change here."""
 
 
@@ -29,6 +28,10 @@ class Told:
 
     user: User
     profile: UserProfile
+
+    def of(self, name: str) -> Any:
+        """One of `FIELDS`, as it is."""
+        return getattr(self.user if name in people.USER_COLUMNS else self.profile, name)
 
 
 class OwnProfile:
@@ -72,11 +75,8 @@ class OwnProfile:
             if held is None or not held.is_active:
                 raise CredentialsChanged
             before = Told(held, await user_profiles.find(tx, user.id))
-            own, more = _differing(before, changes)
-            if own:
-                held = await users.update(tx, user.id, own, now=self._clock.now())
-            await user_profiles.put(tx, user.id, more)
-            if own or more:
+            if differing := {name: value for name, value in changes.items() if before.of(name) != value}:
+                held = await people.change(tx, user.id, differing, self._clock.now()) or held
                 await self._audit.record(
                     tx,
                     "user.profile_changed",
@@ -84,13 +84,6 @@ class OwnProfile:
                     actor=user.id,
                     target=user.id,
                     session_id=session_id,
-                    details={"fields": sorted(own.keys() | more.keys())},
+                    details={"fields": sorted(differing)},
                 )
             return Told(held, await user_profiles.find(tx, user.id))
-
-
-def _differing(before: Told, changes: Mapping[str, str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The changes of the account's row and those of the profile's, without what is so already."""
-    own = {k: v for k, v in changes.items() if k in _OF_USER and getattr(before.user, k) != v}
-    more = {k: v for k, v in changes.items() if k not in _OF_USER and getattr(before.profile, k) != v}
-    return own, more

@@ -17,6 +17,7 @@ from identry.oauth.errors import (
     RequestNotSupported,
     RequestUriNotSupported,
     UnauthorizedClient,
+    UnmetRequirements,
     UnsupportedResponseType,
 )
 from identry.oauth.waiting import PUSHED_TTL
@@ -74,6 +75,7 @@ def operations(push: PushedRequest) -> list[Operation]:
                 LoginRequired,
                 RequestNotSupported,
                 RequestUriNotSupported,
+                UnmetRequirements,
             ),
             description="RFC 9126: the client authenticates and sends what it would send to `/oauth/authorize`; the "
             "browser then comes there with `client_id` and `request_uri`, once, within a minute.",

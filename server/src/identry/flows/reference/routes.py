@@ -44,9 +44,18 @@ def operations(described: Iterable[Operation], *, version: str) -> list[Operatio
         return _cached(call, page, policy)
 
     return [
-        Operation("GET", "/openapi.json", openapi, "This document", tag="Pages", enveloped=False, hidden=True),
         Operation(
-            "GET", "/docs", docs, "The API reference", tag="Pages", media_type="text/html; charset=utf-8", hidden=True
+            "GET", "/openapi.json", openapi, "This document", tag="Pages", enveloped=False, hidden=True, for_all=True
+        ),
+        Operation(
+            "GET",
+            "/docs",
+            docs,
+            "The API reference",
+            tag="Pages",
+            media_type="text/html; charset=utf-8",
+            hidden=True,
+            for_all=True,
         ),
         *(file.operation() for file in files),
     ]

@@ -13,7 +13,9 @@ def operations(refresh: Refresh, replies: Replies) -> list[Operation]:
     """The room's rows of the browser surface."""
 
     async def handle(call: Call) -> Answer:
-        return await replies.renewed(refresh(replies.cookie.read(call) or "", call.origin))
+        with replies.taking_away():
+            renewed = await refresh.renewed(replies.cookie.read(call) or "", call.origin)
+        return await replies.session(renewed.tokens, renewed.profile)
 
     return [
         Operation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,25 @@ from identry.core.db import Database
 from identry.core.kv import RevocationMarks
 from identry.core.limits import REFRESH, Limiter
 from identry.core.origin import Origin
+from identry.profile import WIDTH, ProfileRow
 from identry.records.audit import Audit
 from identry.rotation import PLATFORM, SEATED, InvalidRefreshToken, Rotation, SessionRevoked
 from identry.tokens import Grant, Mint, RefreshTokens, Seat, TokenPair
 
 __all__ = ["InvalidRefreshToken", "Refresh", "SessionRevoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A session that goes on.
+
+    Attributes:
+        tokens: the next pair.
+        profile: who is in it, as the rotation has read it; None: not asked, or it was an honest retry.
+    """
+
+    tokens: TokenPair
+    profile: ProfileRow | None
 
 
 class Refresh:
@@ -44,8 +59,10 @@ class Refresh:
         self._limiter = limiter
         self._mint = mint
         self._plan = plan
-        reading = PLATFORM if plan is None else SEATED
-        self._rotation = Rotation(db, clock, audit, refresh_tokens, marks, grace, reading, mfa_required=mfa_required)
+        self._reading = PLATFORM if plan is None else SEATED
+        self._rotation = Rotation(
+            db, clock, audit, refresh_tokens, marks, grace, self._reading, mfa_required=mfa_required
+        )
 
     async def __call__(self, raw_token: str, origin: Origin) -> TokenPair:
         """The next pair of tokens.
@@ -55,9 +72,18 @@ class Refresh:
             SessionRevoked: its session ended, or the token was used before.
             TooManyRequests, ServiceUnavailable: limit used up; database down.
         """
+        return (await self.renewed(raw_token, origin)).tokens
+
+    async def renewed(self, raw_token: str, origin: Origin) -> Renewed:
+        """The next pair of tokens, and the person's profile when it is known already.
+
+        Raises:
+            as `__call__`.
+        """
         await self._limiter.spend(REFRESH, origin.ip)
         refreshed = await self._rotation(raw_token, origin)
-        return self._mint.pair(self._grant(refreshed.token.session_id, refreshed.row), refreshed.token.raw)
+        tokens = self._mint.pair(self._grant(refreshed.token.session_id, refreshed.row), refreshed.token.raw)
+        return Renewed(tokens, refreshed.row[-WIDTH:] if self._reading.profiled and refreshed.rotated else None)
 
     def _grant(self, session_id: UUID, row: Any) -> Grant:
         tenant_id = row["tenant_id"]

@@ -10,7 +10,7 @@ from identry.core.limits import REGISTER
 from identry.core.new_passwords import UnacceptablePassword
 from identry.core.origin import Origin
 from identry.flows.register.service import EmailTaken, Register, Registration, RegistrationDisabled
-from identry.hosted import Hosted
+from identry.hosted import Doors, Hosted
 from identry.records.clients import Client
 from identry.signin import EmailDomainNotAllowed, PasswordLoginDisabled
 from identry.web.call import Answer, Call
@@ -35,14 +35,20 @@ AtApplication = Callable[[Client, SignUpForm, Origin], Awaitable[None]]
 
 
 def operations(
-    register: Register, hosted: Hosted, at_application: AtApplication, refusals: tuple[type[APIError], ...]
+    register: Register,
+    hosted: Hosted,
+    doors: Doors,
+    at_application: AtApplication,
+    refusals: tuple[type[APIError], ...],
 ) -> list[Operation]:
     """The room's pages; `refusals` are the errors of `at_application`."""
 
     async def show(call: Call, error: APIError | None = None) -> Answer:
         asking = await hosted.asking(call)
         email = asking.login_hint if asking else Trail.of(call).email
-        return await hosted.show(call, "signup.html", error, asking=asking, email=email)
+        closed = not doors.sign_up_for(asking.client if asking else None)
+        error = error or (RegistrationDisabled() if closed else None)
+        return await hosted.show(call, "signup.html", error, asking=asking, email=email, closed=closed)
 
     async def submit(call: Call) -> Answer:
         form: SignUpForm = call.body
@@ -57,7 +63,7 @@ def operations(
         return await hosted.show(call, "signup_done.html", error)
 
     return [
-        hosted.pages.page(PATH, show, "Create an account"),
+        hosted.pages.page(PATH, show, "Create an account", errors=(RegistrationDisabled,)),
         hosted.pages.form(
             PATH,
             submit,

@@ -16,7 +16,7 @@ from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.records import tenants, users
 from identry.records.audit import Audit
-from identry.records.users import ApprovalStatus, AuthProvider, GlobalRole, User
+from identry.records.users import User
 from identry.signin import EmailDomainNotAllowed, PasswordLoginDisabled
 from identry_kit.apierror import Conflict, Forbidden
 
@@ -133,23 +133,12 @@ class Register:
             raise PasswordLoginDisabled
 
     def _pending(self, registration: Registration, password_hash: str) -> User:
-        now = self._clock.now()
-        return User(
-            id=uuid7(self._clock),
-            email=registration.email,
-            password_hash=password_hash,
+        return users.new(
+            uuid7(self._clock),
+            registration.email,
+            self._clock.now(),
             full_name=registration.full_name,
-            global_role=GlobalRole.NONE,
-            is_active=False,
-            approval_status=ApprovalStatus.PENDING,
-            auth_provider=AuthProvider.PASSWORD,
+            password_hash=password_hash,
             phone_number=registration.phone_number,
             profile_picture_url=registration.profile_picture_url,
-            email_verified=False,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )

@@ -80,7 +80,7 @@ class RegisterClient:
                 raise InvalidClientMetadata
             await clients.set_registration_token(tx, row_id, token_hash(token))
             if secret:
-                await clients.add_secret(tx, uuid7(self._clock), row_id, token_hash(secret), now=now, others_until=now)
+                await clients.add_secret(tx, uuid7(self._clock), row_id, token_hash(secret), now=now, others_until=None)
             told = {"client": client.client_id, "by": by}
             await self._audit.record(tx, "client.registered", origin, actor="machine", details=told)
         return Registered(client, secret, token)

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from identry.core.ids import number_of
 from identry.flows.security_events.service import Event, SecurityEvents, Wanted
 from identry.web.call import Call
 from identry.web.operations import Guard, Operation
@@ -121,7 +122,7 @@ def operations(service: SecurityEvents) -> list[Operation]:
 def _shown(event: Event) -> ActivityLog:
     success = event.outcome == "success"
     return ActivityLog(
-        id=_number(event.id),
+        id=number_of(event.id),
         event_type=event.event,
         severity="info" if success else "warning",
         success=success,
@@ -136,8 +137,3 @@ def _shown(event: Event) -> ActivityLog:
         request_id=event.request_id,
         session_id=event.session_id,
     )
-
-
-def _number(event_id: UUID) -> int:
-    """A UUIDv7 as a number of 63 bits: its time, then 15 of its random bits (this surface shows numbers)."""
-    return event_id.int >> 80 << 15 | event_id.int & 0x7FFF

@@ -36,7 +36,7 @@ ROLE = "user"
 
 
 class SignupDisabled(Forbidden):
-    """403: `SIGNUP_ENABLED` is false."""
+    """403: the application takes nobody who comes by themselves; `SIGNUP_ENABLED` says so unless it does itself."""
 
     browser_code = "signup_disabled"
     message = "sign-up is disabled"
@@ -86,7 +86,7 @@ class Signup:
     """Makes accounts.
 
     Args:
-        enabled: `SIGNUP_ENABLED`.
+        enabled: `SIGNUP_ENABLED`, for applications that say nothing else.
         hide_existing: `SIGNUP_HIDE_EXISTING`.
         password_login: False under `AUTH_POLICY=restricted`.
         domains: `AUTH_ALLOWED_EMAIL_DOMAINS`.
@@ -127,8 +127,8 @@ class Signup:
         """The new account: approved, its address not yet proven, a member of the application.
 
         Raises:
-            SignupDisabled, PasswordLoginDisabled: the deployment does not offer this, or the owner of the address's
-                domain wants single sign-on.
+            SignupDisabled, PasswordLoginDisabled: deployment or application do not offer this, or the owner of the
+                address's domain wants single sign-on.
             RateLimited: the client address or the mail address used up its tries.
             UnknownApplication, DomainNotAllowed, UnacceptablePassword: as they say.
             EmailExists: the address has an account (not told with `SIGNUP_HIDE_EXISTING`).
@@ -150,14 +150,14 @@ class Signup:
 
     async def _admit(self, asked: Asked, origin: Origin) -> Client:
         """Switches, limits and policy, before anything about the address is looked up."""
-        if not self._enabled:
-            raise SignupDisabled
-        if not self._password_login:
-            raise PasswordLoginDisabled
         await self._limiter.spend(SIGNUP, origin.ip)
         client = await clients.find(self._db, asked.client_id)
         if client is None or not client.is_active:
             raise UnknownApplication
+        if not client.takes_strangers(deployment=self._enabled):
+            raise SignupDisabled
+        if not self._password_login:
+            raise PasswordLoginDisabled
         if not email_domains.allowed(asked.email, self._domains):
             raise DomainNotAllowed
         await self._obey_owner(asked.email)
@@ -229,10 +229,12 @@ class Signup:
         )
 
     def _newcomer(self, asked: Asked, password_hash: str) -> User:
-        return replace(
-            users.nobody(uuid7(self._clock), asked.email, self._clock.now()),
-            password_hash=password_hash,
+        return users.new(
+            uuid7(self._clock),
+            asked.email,
+            self._clock.now(),
             full_name=asked.name,
+            password_hash=password_hash,
             is_active=True,
             approval_status=ApprovalStatus.APPROVED,
         )

@@ -11,8 +11,9 @@ from identry.core.kv import RevocationMarks
 from identry.core.limits import TOKEN, TOKEN_CONFIDENTIAL, Limiter, limit_headers
 from identry.core.origin import Origin
 from identry.core.secrets import token_hash
-from identry.oauth import codes, resources, scopes
+from identry.oauth import resources, scopes
 from identry.oauth.client_proof import ClientProof, Presented
+from identry.oauth.codes import Redeeming
 from identry.oauth.dpop import Dpop, Shown
 from identry.oauth.errors import (
     AccessDenied,
@@ -28,8 +29,7 @@ from identry.oauth.errors import (
 )
 from identry.oauth.grants import Grants, Lifetimes, Opened, Opening, TokenSet
 from identry.oauth.refreshing import Refreshing
-from identry.records import device_codes, sessions
-from identry.records.audit import Audit
+from identry.records import device_codes
 from identry.records.clients import Client
 from identry.records.device_codes import DeviceCode
 from identry.tokens import ProviderMint
@@ -68,25 +68,25 @@ class Token:
         self,
         db: Database,
         clock: Clock,
-        audit: Audit,
         marks: RevocationMarks,
         limiter: Limiter,
         proof: ClientProof,
         dpop: Dpop,
         mint: ProviderMint,
         grants: Grants,
+        redeeming: Redeeming,
         refreshing: Refreshing,
         lifetimes: Lifetimes,
     ) -> None:
         self._db = db
         self._clock = clock
-        self._audit = audit
         self._marks = marks
         self._limiter = limiter
         self._proof = proof
         self._dpop = dpop
         self._mint = mint
         self._grants = grants
+        self._redeeming = redeeming
         self._refreshing = refreshing
         self._lifetimes = lifetimes
         self._by_type: dict[str, _Grant] = {
@@ -160,47 +160,13 @@ class Token:
     async def _code(self, client: Client, asked: Asked, jkt: str | None, origin: Origin) -> TokenSet:
         """RFC 6749 §4.1.3. A code that comes a second time ends what it gave the first time (§10.5)."""
         meant = resources.allowed(asked.resource, client.audiences)
-        opened: Opened | None = None
-        ended = []
-        async with self._db.transaction() as tx:
-            redeemed = await codes.redeem(
-                tx,
-                asked.code,
-                client.id,
-                redirect_uri=asked.redirect_uri,
-                code_verifier=asked.code_verifier,
-                now=self._clock.now(),
-            )
-            code = redeemed.code
-            if redeemed.end_session_id is not None:
-                ended = await sessions.end(tx, redeemed.end_session_id, "code reuse", self._clock.now())
-                if ended:
-                    await self._audit.record(
-                        tx,
-                        "oauth.code.reuse_detected",
-                        origin,
-                        actor="anonymous",
-                        session_id=redeemed.end_session_id,
-                        success=False,
-                        details={"client": client.client_id},
-                    )
-            elif code is not None and code.dpop_jkt in {None, jkt}:
-                opening = Opening(
-                    client,
-                    code.user_id,
-                    code.token_version,
-                    code.amr,
-                    code.auth_time,
-                    tuple(code.scopes),
-                    None if code.audiences is None else tuple(code.audiences),
-                    session_id=code.session_id,
-                    browser_session_id=code.browser_session_id,
-                    dpop_jkt=jkt,
-                    nonce=code.nonce,
-                )
-                opened = await self._grants.open(tx, opening, origin)
-        await self._marks.mark(*ended)
+        opened = await self._redeeming(
+            client, asked.code, origin, redirect_uri=asked.redirect_uri, code_verifier=asked.code_verifier, jkt=jkt
+        )
         if opened is None:
+            async with self._db.transaction() as tx:
+                ended = await self._redeeming.end(tx, asked.code, client, origin, self._clock.now())
+            await self._marks.mark(*ended)
             raise InvalidGrant
         return self._grants.tokens(_narrowed(opened, meant))
 

@@ -235,28 +235,21 @@ class UserAdmin:
         return await self._scope(tx, rows, authority.still_acting(locked.get(caller.id)), user_id)
 
     async def _new_row(self, new: NewUser) -> User:
-        now = self._clock.now()
-        keeps_password = new.password is not None and new.auth_provider == AuthProvider.PASSWORD
-        return User(
-            id=uuid7(self._clock),
-            email=new.email,
-            password_hash=await self._new_passwords.hash(new.password, email=new.email, field="password")
-            if keeps_password and new.password
-            else None,
+        password_hash = None
+        if new.password and new.auth_provider == AuthProvider.PASSWORD:
+            password_hash = await self._new_passwords.hash(new.password, email=new.email, field="password")
+        return users.new(
+            uuid7(self._clock),
+            new.email,
+            self._clock.now(),
             full_name=new.full_name,
+            password_hash=password_hash,
             global_role=new.global_role,
             is_active=new.is_active,
             approval_status=new.approval_status,
             auth_provider=new.auth_provider,
             phone_number=new.phone_number,
             profile_picture_url=new.profile_picture_url,
-            email_verified=False,
-            mfa_enabled=False,
-            token_version=1,
-            legacy_ids="{}",
-            last_login_at=None,
-            created_at=now,
-            updated_at=now,
         )
 
     async def _mail(self, tx: Executor, template: str, user: User) -> None:

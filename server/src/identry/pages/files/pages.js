@@ -20,7 +20,8 @@
   let waiting = null;
   const options = async (form) => {
     const reply = await fetch(form.dataset.options, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" } });
-    if (!reply.ok) throw new Error(String(reply.status));
+    if (reply.status === 401 || reply.redirected) location.reload();  // the sign-in is over; the page knows where to go
+    if (!reply.ok || reply.redirected) throw new Error(String(reply.status));
     const key = (await reply.json()).public_key;
     key.challenge = bytes(key.challenge);
     if (key.user) key.user.id = bytes(key.user.id);

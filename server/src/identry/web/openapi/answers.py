@@ -13,6 +13,7 @@ from identry.oauth.errors import InsufficientScope
 from identry.oauth.errors import InvalidToken as ProviderTokenInvalid
 from identry.web import app_reach, step_up
 from identry.web.browser_guard import InvalidToken
+from identry.web.endpoint import AddressBlocked
 from identry.web.errors import InvalidRequest
 from identry.web.guards import InternalKeyRequired, SessionRevoked
 from identry.web.openapi.samples import sample
@@ -137,6 +138,8 @@ def _implied(operation: Operation) -> Iterator[Kind]:
         yield InternalKeyRequired
     if operation.rule and not any(issubclass(kind, Forbidden) for kind in operation.errors):
         yield Forbidden
+    if not operation.for_all:
+        yield AddressBlocked
     if operation.limits:
         yield RateLimited
     if operation.body or operation.guard is not Guard.PUBLIC or "{" in operation.path:
@@ -213,7 +216,8 @@ def _success(operation: Operation, status: int, description: str, schemas: Schem
         return {"description": description, "headers": _LOCATION}
     if operation.reply is None:
         schema: Schema = {"type": "string"} if operation.media_type.startswith("text/") else {}
-        return {"description": description, "content": {operation.media_type: {"schema": schema}}}
+        kinds = operation.media_type.split(", ")
+        return {"description": description, "content": {kind: {"schema": schema} for kind in kinds}}
     schema = schemas.of(operation.reply)
     example = sample(schema, schemas.components)
     if operation.or_replies:

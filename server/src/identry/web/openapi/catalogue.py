@@ -13,7 +13,7 @@ from identry_kit.apierror import MethodNotAllowed, TooManyRequests
 
 # What a client does about a code: one answer for each, wherever it comes from.
 ADVICE = {
-    "access_denied": "Show that the person said no; a new request asks again.",
+    "access_denied": "Show that the person, or at 403 the server, said no; a new request asks again.",
     "authorization_pending": "Ask again after `interval` seconds.",
     "elevation_required": "Ask for the password and send it to `POST /api/admin/elevate`, then re"
     "peat the request with its token.",
@@ -46,7 +46,9 @@ ADVICE = {
     "unauthorized_client": "Allow the client this grant: `identry apps update … --grant`.",
     "unsupported_grant_type": "A bug in the caller: discovery lists the grants.",
     "unsupported_response_type": "A bug in the caller: only `code` is served.",
+    "unmet_authentication_requirements": "Ask without that `acr`, or for one that discovery lists.",
     "account_inactive": "Tell the person to ask staff. Do not retry.",
+    "address_blocked": "Show that the network is not let in; whoever runs the platform can say why. Do not retry.",
     "already_member": "Show the person in the list of users; change the groups there.",
     "conflict": "Read the target again, show the message, let the person decide.",
     "directory_taken": "Say that another tenant has the directory. Whoever runs the platform can tell which.",
@@ -176,6 +178,7 @@ def _groups(listed: list[Operation]) -> dict[str, list[Operation]]:
     """Sets of operations that have a name, the largest first."""
     return {
         "every operation": listed,
+        "every operation but those that are for everybody": [o for o in listed if not o.for_all],
         "every operation with a bearer token": [o for o in listed if o.guard in {Guard.TOKEN, Guard.BEARER}],
         "every browser operation with a bearer token": [
             o for o in listed if o.guard in {Guard.BROWSER, Guard.BROWSER_TOKEN}

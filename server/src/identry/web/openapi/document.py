@@ -166,7 +166,7 @@ def template(path: str) -> str:
 
 def operation_id(operation: Operation) -> str:
     """`POST /auth/login` → `postAuthLogin`, `GET /internal/users/{id:uuid}` → `getInternalUsersById`."""
-    words = re.sub(r"{(\w+)}", r"by_\1", template(operation.path))
+    words = re.sub(r"{(\w+)}", r"by_\1", template(operation.path)).strip("/") or "root"
     return operation.method.lower() + "".join(w[0].upper() + w[1:] for w in re.split(r"[^A-Za-z0-9]+", words) if w)
 
 

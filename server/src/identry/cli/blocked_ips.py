@@ -1,0 +1,93 @@
+"""`identry blocked-ips …`: shutting addresses out, and letting them in again, without an administrator's sign-in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from identry.cli.apps import kv_of
+from identry.cli.one_off import one_off_settings
+from identry.cli.terminal import complain, list_problems, say
+from identry.core import partitions
+from identry.core.address import TrustedProxies
+from identry.core.address_gate import AddressGate
+from identry.core.clock import SystemClock
+from identry.core.db import Database, Rejected
+from identry.core.origin import SYSTEM
+from identry.flows.block_addresses.service import BlockAddresses
+from identry.records import blocked_addresses
+from identry.records.audit import Audit
+from identry.records.blocked_addresses import BlockedAddress
+from identry.settings import Settings, SettingsError
+from identry.settings.values import duration
+from identry_kit.apierror import APIError
+
+Job = Callable[[BlockAddresses], Awaitable[int]]
+
+
+def listing() -> int:
+    """Print what is blocked, one a line."""
+
+    async def job(service: BlockAddresses) -> int:
+        for row in await service.listing():
+            say(_line(row))
+        return 0
+
+    return _run(job)
+
+
+def add(address: str, *, reason: str, ttl: str) -> int:
+    """Block an address or a network."""
+
+    async def job(service: BlockAddresses) -> int:
+        span = duration("1m", "87600h")(ttl) if ttl else None
+        made, _ = await service.block(address, reason.strip(), span, "system", SYSTEM)
+        say(_line(made))
+        return 0
+
+    return _run(job)
+
+
+def remove(address: str) -> int:
+    """Let in what was blocked; by its number, or as it was written."""
+
+    async def job(service: BlockAddresses) -> int:
+        found = await service.named(address)
+        say(f"{await service.unblock(found.number, 'system', SYSTEM)} is let in again")
+        return 0
+
+    return _run(job)
+
+
+def _line(row: BlockedAddress) -> str:
+    until = f"until {row.expires_at:%Y-%m-%d %H:%M} UTC" if row.expires_at else "until it is removed"
+    by = row.by_email or "an operator"
+    return f"{row.number:>6}  {row.network!s:<24}  {until:<28}  by {by}{': ' if row.reason else ''}{row.reason}"
+
+
+def _run(job: Job) -> int:
+    """Do it with the service, saying in one line what cannot be done."""
+    try:
+        return asyncio.run(_with_service(one_off_settings(), job))
+    except SettingsError as error:
+        list_problems(error.problems)
+    except (APIError, ValueError) as error:
+        complain(str(error))
+    except Rejected as error:
+        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
+    return 1
+
+
+async def _with_service(settings: Settings, job: Job) -> int:
+    clock = SystemClock()
+    db = Database(settings.database_url.reveal(), min_size=1, max_size=1, patience=10)
+    kv = kv_of(settings, clock)
+    trusted = TrustedProxies(settings.trusted_proxy_cidrs)
+    gate = AddressGate(lambda: blocked_addresses.entries(db, clock.now()), kv, clock, trusted)
+    try:
+        await db.open()
+        await partitions.ensure(db, clock.now())
+        return await job(BlockAddresses(db, clock, Audit(clock), gate))
+    finally:
+        await kv.close()
+        await db.close()
