@@ -210,8 +210,8 @@ async def test_a_foreign_form_and_a_foreign_frame_get_nothing(world: World) -> N
     await foreign.until("document.body.innerText.includes('origin_not_allowed')")
     assert await visitor.cookie(tab) == cookie
     framed = await visitor.tab(f"{world.foreign_url}/config.json")
-    await framed.run(f"document.body.innerHTML = '{FRAME % world.api_url}'")
-    await framed.run("new Promise(loaded => document.querySelector('iframe').onload = loaded).then(() => 1)")
+    shown = "new Promise(loaded => document.querySelector('iframe').onload = loaded).then(() => 1)"
+    await framed.run(f"document.body.innerHTML = '{FRAME % world.api_url}'; {shown}")
     with pytest.raises(DevToolsError, match="SecurityError"):
         await framed.run("frames[0].document.body.innerText")
     await press(tab, "refresh")
