@@ -18,8 +18,17 @@ from identry.records import app_members, clients, factors, seats, user_profiles
 from identry.records.audit import Audit
 from identry.records.clients import Client
 from identry.records.users import GlobalRole, User
-from identry.second_factor import SecondFactors
-from identry.signin import CredentialsChanged, MfaRequired, SignIn
+from identry.second_factor import FactorUnreadable, SecondFactors
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    MfaRequired,
+    MfaSetupRequired,
+    PasswordLoginDisabled,
+    PendingApproval,
+    RegistrationRejected,
+    SignIn,
+)
 from identry_kit.apierror import BadRequest, Forbidden, Unauthorized
 from identry_kit.context import annotate
 
@@ -62,6 +71,22 @@ class WrongMfaCode(Unauthorized):
     """401: the first factor was right, the code was wrong or used before."""
 
     message = "invalid mfa code"
+
+
+REFUSALS = (
+    MfaCodeNeeded,
+    WrongMfaCode,
+    CredentialsChanged,
+    EmailNotVerified,
+    NotAMember,
+    PendingApproval,
+    RegistrationRejected,
+    AccountInactive,
+    PasswordLoginDisabled,
+    MfaSetupRequired,
+    FactorUnreadable,
+)
+"""Why a proven person gets no grant: for the operations that end here."""
 
 
 class RefusedCode(BadRequest):

@@ -7,19 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from identry.app_signin import EmailNotVerified, Login, MfaCodeNeeded, NotAMember, WrongMfaCode
+from identry.app_signin import REFUSALS, Login
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_INVITE
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.app_invitation.service import AcceptAppInvitation, InvalidInvitation, WrongPassword
-from identry.second_factor import FactorUnreadable
-from identry.signin import (
-    AccountInactive,
-    CredentialsChanged,
-    MfaSetupRequired,
-    PasswordLoginDisabled,
-    PendingApproval,
-    RegistrationRejected,
-)
 from identry.web.call import Answer, Call
 from identry.web.client_credentials import NO_STORE
 from identry.web.operations import Operation
@@ -89,17 +80,7 @@ def operations(accept: AcceptAppInvitation) -> list[Operation]:
                 InvalidInvitation,
                 WrongPassword,
                 UnacceptablePassword,
-                MfaCodeNeeded,
-                WrongMfaCode,
-                CredentialsChanged,
-                EmailNotVerified,
-                NotAMember,
-                PendingApproval,
-                RegistrationRejected,
-                AccountInactive,
-                PasswordLoginDisabled,
-                MfaSetupRequired,
-                FactorUnreadable,
+                *REFUSALS,
             ),
             description="An account that nobody has used yet begins with this password. One that is in use keeps its "
             "own, and it is the one to send.",

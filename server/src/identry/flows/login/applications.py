@@ -7,27 +7,15 @@ from typing import Annotated
 import msgspec
 
 from identry.app_signin import (
+    REFUSALS,
     AppSignIn,
     DpopNeeded,
-    EmailNotVerified,
-    MfaCodeNeeded,
-    NotAMember,
     UnknownApplication,
-    WrongMfaCode,
 )
 from identry.app_signin import Login as SignedInThere
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
 from identry.flows.login.devices import KnownDevices
 from identry.flows.login.service import Login, WrongCredentials
-from identry.second_factor import FactorUnreadable
-from identry.signin import (
-    AccountInactive,
-    CredentialsChanged,
-    MfaSetupRequired,
-    PasswordLoginDisabled,
-    PendingApproval,
-    RegistrationRejected,
-)
 from identry.web.call import Answer, Call
 from identry.web.client_credentials import NO_STORE
 from identry.web.operations import Operation
@@ -88,18 +76,8 @@ def operations(login: Login, people: AppSignIn, devices: KnownDevices) -> list[O
                 UnknownApplication,
                 DpopNeeded,
                 WrongCredentials,
-                CredentialsChanged,
-                MfaCodeNeeded,
-                WrongMfaCode,
                 AccountLocked,
-                EmailNotVerified,
-                NotAMember,
-                PendingApproval,
-                RegistrationRejected,
-                AccountInactive,
-                PasswordLoginDisabled,
-                MfaSetupRequired,
-                FactorUnreadable,
+                *REFUSALS,
             ),
             description="With `mfa_required` send the same again with `mfa_code`: a code of the authenticator app, or "
             "a recovery code. Who used up the tries of an account is told that it is locked, for this address alone; a "

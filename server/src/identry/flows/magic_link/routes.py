@@ -6,18 +6,12 @@ from typing import Annotated
 
 import msgspec
 
-from identry.app_signin import EmailNotVerified, Login, MfaCodeNeeded, NotAMember, WrongMfaCode
+from identry.app_signin import REFUSALS, Login
 from identry.core.limits import MAGIC_LINK, MAGIC_LINK_VERIFY
 from identry.flows.magic_link.sending import NoPage, SendMagicLink
 from identry.flows.magic_link.verification import InvalidMagicLink, MagicLinkUsed, VerifyMagicLink
-from identry.second_factor import FactorUnreadable
 from identry.signin import (
-    AccountInactive,
-    CredentialsChanged,
-    MfaSetupRequired,
     PasswordLoginDisabled,
-    PendingApproval,
-    RegistrationRejected,
 )
 from identry.web.call import Answer, Call
 from identry.web.client_credentials import NO_STORE
@@ -98,17 +92,7 @@ def operations(verify: VerifyMagicLink) -> list[Operation]:
             errors=(
                 InvalidMagicLink,
                 MagicLinkUsed,
-                MfaCodeNeeded,
-                WrongMfaCode,
-                CredentialsChanged,
-                EmailNotVerified,
-                NotAMember,
-                PendingApproval,
-                RegistrationRejected,
-                AccountInactive,
-                PasswordLoginDisabled,
-                MfaSetupRequired,
-                FactorUnreadable,
+                *REFUSALS,
             ),
             description="Only by POST, from the page that the link leads to: programs that look into mail follow "
             "links. A link skips no second factor: with `mfa_required` send the same again with `mfa_code`.",
