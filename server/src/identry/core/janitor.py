@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import structlog
 
 from identry.core.db import Database, Unavailable
 from identry.core.secrets import random_below
+from identry.core.tasks import ended
 
 log = structlog.get_logger("identry.janitor")
 
@@ -48,11 +48,8 @@ class Janitor:
 
     async def stop(self) -> None:
         """Stop; a chore under way is broken off (each of its statements is whole)."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await ended(self._task)
+        self._task = None
 
     async def round(self) -> dict[str, int] | None:
         """Do every chore once; returns what each did. None: another process is at it.

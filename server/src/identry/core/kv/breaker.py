@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
+
+from identry.core.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +47,8 @@ class Breaker:
 
     async def close(self) -> None:
         """Stop probing."""
-        if self._probing is not None:
-            self._probing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._probing
-            self._probing = None
+        await ended(self._probing)
+        self._probing = None
 
     async def _probe_until_answered(self) -> None:
         loop = asyncio.get_running_loop()

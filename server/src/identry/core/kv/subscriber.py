@@ -12,6 +12,7 @@ from redis.asyncio.connection import AbstractConnection
 from identry.core.kv.link import FAULTS, Lost
 from identry.core.kv.memory import deliver
 from identry.core.kv.protocol import Callback
+from identry.core.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +53,8 @@ class Subscriber:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await ended(self._task)
+        self._task = None
 
     async def _run(self) -> None:
         was_lost = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import timedelta
 
 import structlog
@@ -12,6 +11,7 @@ from identry.core.clock import Clock
 from identry.core.db import Database, Unavailable
 from identry.core.outbound import JsonClient, OutboundError
 from identry.core.secrets import random_below
+from identry.core.tasks import ended
 from identry.flows.backchannel_logout import queries
 from identry.flows.backchannel_logout.queries import Notice
 from identry.tokens import ProviderMint
@@ -49,11 +49,8 @@ class BackchannelLogout:
 
     async def stop(self) -> None:
         """Stop; what is cut off is told again when its lease runs out."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await ended(self._task)
+        self._task = None
         await self._http.close()
 
     async def tell_due(self) -> int:
