@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx2
 import pytest
 from harness import Harness, Servers
 from harness import running as running_identry
+from services.databases import create_database
 from services.ports import free_port
 from services.program import Running, is_open, started, wait_for
 from services.redis import RedisServer
@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from identry.core.embedded import DATABASE, EmbeddedPostgres
+from identry.core.embedded import EmbeddedPostgres
 from identry.core.migrate import migrate_up
 from identry_kit.testing import Issuer
 
@@ -106,13 +106,14 @@ def ai() -> Iterator[AI]:
 
 @pytest.fixture(scope="session")
 async def both(
-    issuer: Issuer, ai: AI, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+    issuer: Issuer, ai: AI, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Service]]:
     """The two services with PostgreSQL and Redis behind them, and one with an AI; tokens are the test issuer's."""
+    database = (await create_database(postgres.url)).replace("postgresql://", "postgresql+asyncpg://", 1)
     redis = RedisServer().start()
     try:
         told = {"JWT_ISSUER": issuer.issuer, "JWT_AUDIENCE": "orders", "JWKS_URL": issuer.jwks_url}
-        told |= {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url}
+        told |= {"DATABASE_URL": database, "REDIS_URL": redis.url}
         with_ai = told | {"AI_API_KEY": "sk-example", "AI_URL": ai.url}
         async with services(
             tmp_path_factory.mktemp("services"), fastapi=with_ai, litestar=told | {"DOCS": "1"}
@@ -130,10 +131,7 @@ def service(request: pytest.FixtureRequest, both: dict[str, Service]) -> Service
 @pytest.fixture(scope="session")
 async def identry(postgres: EmbeddedPostgres) -> AsyncIterator[Harness]:
     """The real identity server, on a port, with a database of its own."""
-    connection = await asyncpg.connect(postgres.url)
-    await connection.execute("CREATE DATABASE examples")
-    await connection.close()
-    url = postgres.url.replace(f"/{DATABASE}?", "/examples?")
+    url = await create_database(postgres.url)
     await migrate_up(url)
     async with running_identry(Servers(url, ""), redis=False) as harness:
         yield harness

@@ -12,7 +12,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from harness import Servers
-from services.finance import SCHEMA, create_database, with_database
+from services.databases import create_database, with_database
+from services.finance import SCHEMA
 from typer.testing import CliRunner
 
 from identry.cli.commands import program

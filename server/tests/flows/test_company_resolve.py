@@ -9,7 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from harness import BASE_ENV, Harness, Servers, running
-from services.finance import SCHEMA, create_database
+from services.databases import create_database
+from services.finance import SCHEMA
 from services.redis import RedisServer
 
 KEY = {"X-Internal-API-Key": BASE_ENV["INTERNAL_API_KEY"]}

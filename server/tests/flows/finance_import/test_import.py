@@ -12,7 +12,8 @@ import asyncpg
 import bcrypt
 import pytest
 from harness import PASSWORD, Harness, Servers, running
-from services.finance import SCHEMA, create_database
+from services.databases import create_database
+from services.finance import SCHEMA
 
 from identry.core.db import Database, Rejected
 from identry.core.foreign_tables import ForeignTableError
