@@ -37,7 +37,7 @@ def _fastapi() -> tuple[ASGIApp, ASGIApp, ASGIApp]:
         return Response(b"{}", media_type="application/json")
 
     @nothing.get("/hello")
-    async def hello_nothing(user: Annotated[None, Depends(_nothing)]) -> Response:
+    async def hello_nothing(user: Annotated[object, Depends(_nothing)]) -> Response:
         return Response(b"{}" if user is None else b"", media_type="application/json")
 
     @guarded.get("/hello")
@@ -59,7 +59,7 @@ async def requests() -> dict[str, float]:
     """µs per request of each application."""
     bare, nothing, guarded = _fastapi()
     starlette = Starlette(routes=[Route("/hello", _starlette_hello)])
-    apps = {
+    apps: dict[str, Any] = {
         BARE: bare,
         NOTHING: nothing,
         CALLER: guarded,

@@ -64,7 +64,7 @@ def _pyjwt(module: Any) -> Callable[[str], object]:
 def _joserfc(module: Any) -> Callable[[str], object]:
     from joserfc.jwk import RSAKey
 
-    key = RSAKey.import_key(issuer.key.jwk)
+    key = RSAKey.import_key(dict[str, str | list[str]](issuer.key.jwk))
     names = {name: {"essential": True, "value": value} for name, value in _names().items()}
     registry = module.JWTClaimsRegistry(now=int(issuer.clock()), **names)
 

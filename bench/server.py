@@ -86,12 +86,12 @@ def limits(world: World, url: str, *, workers: int) -> Iterator[Server]:
 
 @contextmanager
 def started(
-    command: list[str], port: int, path: str, environment: dict[str, str], log: Path, **options: str
+    command: list[str], port: int, path: str, environment: dict[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[Server]:
     """A server from `command`, once it answers."""
     begun = time.perf_counter()
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, **options)
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=cwd)
         try:
             while not _answers(port, path):
                 if process.poll() is not None:

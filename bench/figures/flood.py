@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from statistics import quantiles
 from time import perf_counter
+from typing import Any
 
 import httpx2
 import psutil
@@ -40,7 +41,7 @@ def measure(world: World, *, seconds: float) -> list[Row]:
     workers = min(cores, 2)
     url = base(world)
     ceiling = verify_rate(cores, seconds).rate
-    threads = {"HASH_THREADS": str(max(1, cores // workers))}
+    threads: dict[str, Any] = {"HASH_THREADS": str(max(1, cores // workers))}
     redis = bool(world.redis_url)
     with server.limits(world, url, workers=workers) as bare_server:
         limit = _beside_hashing(bare_server, cores, seconds)
@@ -162,7 +163,8 @@ async def _flood(world: World, url: str, where: Server, rate: float, seconds: fl
                 asyncio.create_task(_probe(prober, "/health", until, seen.health)),
                 asyncio.create_task(watch()),
             ]
-            asked, began = [], perf_counter()
+            asked: list[asyncio.Task[None]] = []
+            began = perf_counter()
             while (now := perf_counter()) < until:
                 for _ in range(int((now - began) * rate) - len(asked)):
                     asked.append(asyncio.create_task(sign_in(len(asked))))

@@ -82,5 +82,5 @@ def _dev(folder: Path) -> float:
     """Seconds until `/health` answers, in a folder of its own."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("identry")), "dev", "--port", str(port)]
-    with server.started(command, port, "/health", dict(os.environ), folder / "log", cwd=str(folder)) as ours:
+    with server.started(command, port, "/health", dict(os.environ), folder / "log", cwd=folder) as ours:
         return ours.started_in

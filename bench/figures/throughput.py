@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import psutil
 from nacl.bindings import crypto_pwhash_str_verify
@@ -38,7 +39,7 @@ def measure(world: World, url: str, names: set[str], *, rounds: int, seconds: fl
     setups = [(cores, True), (1, True), (1, False)] if world.redis_url else [(1, False)]
     rows = []
     for workers, redis in setups:
-        extra = {"HASH_THREADS": str(max(1, cores // workers))}
+        extra: dict[str, Any] = {"HASH_THREADS": str(max(1, cores // workers))}
         with (
             server.identry(world, url, workers=workers, redis=redis, **extra) as ours,
             server.limits(world, url, workers=workers) as bare_server,

@@ -14,6 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, settings
+from services.databases import create_database
+from services.logs import restored_logging
+from services.postgres import shared_postgres
 
 from identry.core.embedded import EmbeddedPostgres
 
@@ -32,6 +35,13 @@ def _one_certificate_authority(tmp_path_factory: pytest.TempPathFactory) -> Iter
     store.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(store))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A framework that is made in a test may configure all logging."""
+    with restored_logging():
         yield
 
 
@@ -151,13 +161,12 @@ def reply() -> Any:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A real PostgreSQL for the whole run; no fsync, because nothing here outlives it."""
-    options = {"fsync": "off", "synchronous_commit": "off"}
-    with EmbeddedPostgres(tmp_path_factory.mktemp("kit-pg"), options=options) as server:
+    """A real PostgreSQL for the whole run."""
+    with shared_postgres(tmp_path_factory) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
-def postgres_url(postgres: EmbeddedPostgres) -> str:
-    """Its address as SQLAlchemy wants it, for asyncpg."""
-    return postgres.url.replace("postgresql://", "postgresql+asyncpg://", 1)
+@pytest.fixture(scope="module")
+async def postgres_url(postgres: EmbeddedPostgres) -> str:
+    """A database of the file's own, as SQLAlchemy wants it, for asyncpg."""
+    return (await create_database(postgres.url)).replace("postgresql://", "postgresql+asyncpg://", 1)

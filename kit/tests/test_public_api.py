@@ -8,7 +8,7 @@ import pkgutil
 import subprocess
 import sys
 
-import pytest
+from rows import every
 
 import identry_kit
 
@@ -76,14 +76,14 @@ PUBLIC = {
 }
 
 
-@pytest.mark.parametrize("package", [*PUBLIC, *SKINS])
+@every("package", [*PUBLIC, *SKINS])
 def test_the_public_names_are_these(package: str) -> None:
     module = importlib.import_module(f"identry_kit.{package}")
     assert sorted(module.__all__) == sorted((PUBLIC | SKINS)[package].split())
     assert module.__doc__
 
 
-@pytest.mark.parametrize("package", [*PUBLIC, *SKINS])
+@every("package", [*PUBLIC, *SKINS])
 def test_every_public_class_and_function_says_what_it_is(package: str) -> None:
     module = importlib.import_module(f"identry_kit.{package}")
     for name in module.__all__:
@@ -96,7 +96,7 @@ def test_every_package_is_listed() -> None:
     assert {module.name for module in pkgutil.iter_modules(identry_kit.__path__)} - {"pytest_plugin"} == set(PUBLIC)
 
 
-@pytest.mark.parametrize("package", PUBLIC)
+@every("package", PUBLIC)
 def test_importing_a_package_loads_no_framework_driver_or_http_client(package: str) -> None:
     code = f"import sys, identry_kit.{package}; print(*(name for name in {HEAVY} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -58,6 +58,7 @@ class Browser:
     app: Harness
     origin: str = APP
     cookie: str = ""
+    device: str = ""
     access_token: str = ""
     ip: str = ""
     me: dict[str, Any] = field(default_factory=dict)
@@ -78,17 +79,20 @@ class Browser:
         return await self.post("/login", {"email": person.email, "password": password})
 
     def _headers(self) -> dict[str, str]:
+        kept = {"refresh_token": self.cookie, "__Host-identry_device": self.device}
+        cookies = "; ".join(f"{name}={value}" for name, value in kept.items() if value)
         return {
             "X-Forwarded-For": self.ip or self.app.fresh_ip(),
             **({"Origin": self.origin} if self.origin else {}),
-            **({"Cookie": f"refresh_token={self.cookie}"} if self.cookie else {}),
+            **({"Cookie": cookies} if cookies else {}),
             **({"Authorization": f"Bearer {self.access_token}"} if self.access_token else {}),
         }
 
     async def _take(self, reply: httpx2.Response) -> httpx2.Response:
         """Do with the answer what a browser and its app do."""
         for line in reply.headers.get_list("set-cookie"):
-            self.cookie = SimpleCookie(line)["refresh_token"].value
+            for name, morsel in SimpleCookie(line).items():
+                setattr(self, "cookie" if name == "refresh_token" else "device", morsel.value)
         if reply.status_code in {200, 201} and "access_token" in reply.json():
             self.access_token, self.me = reply.json()["access_token"], reply.json()["user"]
         return reply

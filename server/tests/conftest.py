@@ -17,7 +17,9 @@ import structlog
 from harness import Harness, Servers, running
 from hypothesis import HealthCheck, settings
 from services.certificates import self_signed
+from services.logs import restored_logging
 from services.name_server import NameServer
+from services.postgres import shared_postgres
 from services.redis import RedisServer
 
 from identry.core import observability
@@ -41,14 +43,19 @@ def _loopback_only(self: socket.socket, address: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_in_production() -> None:
-    """Lines go through the processors of a real process: its redaction, and tracebacks without values."""
+def _logs_as_in_production() -> Iterator[None]:
+    """Lines go through the processors of a real process: its redaction, and tracebacks without values.
+
+    A command that a test runs in this process configures all logging; that ends with the test.
+    """
     structlog.configure(
         processors=observability.processors(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    with restored_logging():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,9 +76,8 @@ def _one_certificate_authority(tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server for the whole run; no fsync, because nothing here outlives it."""
-    options = {"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), options=options) as server:
+    """A PostgreSQL server for the whole run."""
+    with shared_postgres(tmp_path_factory) as server:
         yield server
 
 
@@ -115,10 +121,11 @@ def app(shared_app: Harness) -> Iterator[Harness]:
 _ROOT = Path(__file__).parents[2]
 _ALONE = [_ROOT / folder for folder in (_ROOT / "Makefile").read_text().split("ALONE := ")[1].splitlines()[0].split()]
 _LONGEST = (
-    *("test_two_tenants.py", "test_cli_dev.py", "test_cli_serve.py", "test_authority_matrix.py", "test_fuzz.py"),
-    *("test_embedded.py", "test_sign_in.py", "test_wheel.py", "test_login_hashing.py", "test_refresh_races.py"),
-    *("test_invitation_races.py", "test_login_limits.py", "test_provider_faults.py", "test_cli_commands.py"),
-    *("test_import.py", "test_properties.py"),
+    *("test_two_tenants.py", "test_cli_dev.py", "test_import.py", "test_fuzz.py", "test_embedded.py", "test_wheel.py"),
+    *("test_services.py", "test_operations.py", "test_properties.py", "test_cli_serve.py", "test_cli_commands.py"),
+    *("test_authority_matrix.py", "test_beside_identry.py", "test_render.py", "test_mailbox.py", "test_tracing.py"),
+    *("test_cli_finance_migrate.py", "test_service_tests.py", "test_raw_requests.py", "test_sign_in.py"),
+    *("test_refresh_races.py", "test_gateway.py"),
 )
 
 

@@ -15,6 +15,7 @@ import httpx2
 from browser import API, APP, JSON, tenant
 from harness import Harness, Person, Servers, running
 from services.entra import CLIENT_ID, CLIENT_SECRET, Account, Entra
+from wire import KeptConnections
 
 from identry.core.ids import uuid7
 from identry.core.outbound import JsonClient
@@ -124,7 +125,7 @@ class Window:
 
     async def prove(self, url: str) -> str:
         """Sign in at the provider; returns the callback's URL, as the browser is sent there."""
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(transport=KeptConnections()) as http:
             reply = await http.get(url)
         assert reply.status_code == 302, reply.text
         return str(reply.headers["location"])

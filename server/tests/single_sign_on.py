@@ -80,7 +80,7 @@ class Acme:
 
     async def refusal(self) -> tuple[str, str]:
         """What the audit log says of the tenant's last refused sign-in: error and reason."""
-        rows = [json.loads(row["details"]) for row in await self.app.audit("auth.login.failed")]
+        rows = [json.loads(row["details"] or "{}") for row in await self.app.audit("auth.login.failed")]
         last = [details for details in rows if details.get("provider") == str(self.id)][-1]
         return last["error"], last["reason"]
 

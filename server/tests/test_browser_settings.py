@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rows import every
 from test_settings import PRODUCTION, names_with_problems
 
 from identry.core.email_domains import allowed
@@ -37,7 +38,7 @@ def test_a_whole_configuration_is_accepted() -> None:
     assert settings.auth_allowed_email_domains == ("acme.com", "*.acme.com", "xn--bcher-kva.example")
 
 
-@pytest.mark.parametrize(
+@every(
     "origins",
     [
         "*",
@@ -60,7 +61,7 @@ def test_what_no_browser_writes_is_no_origin(origins: str) -> None:
     assert names_with_problems({"ALLOW_ORIGINS": origins}) == ["ALLOW_ORIGINS"]
 
 
-@pytest.mark.parametrize("domains", ["acme com", "*", "*.", "@acme.com", "https://acme.com", "acme..com", "-acme.com"])
+@every("domains", ["acme com", "*", "*.", "@acme.com", "https://acme.com", "acme..com", "-acme.com"])
 def test_what_is_no_domain_is_refused(domains: str) -> None:
     assert names_with_problems({"AUTH_ALLOWED_EMAIL_DOMAINS": domains}) == ["AUTH_ALLOWED_EMAIL_DOMAINS"]
 
@@ -118,7 +119,7 @@ def test_each_list_of_domains_narrows_the_one_before() -> None:
     assert not allowed("acme.com@", ["acme.com"])
 
 
-@pytest.mark.parametrize(
+@every(
     "rp_id",
     [
         "evil.com",
@@ -140,7 +141,7 @@ def test_passkeys_without_an_app_stop_the_start() -> None:
     assert names_with_problems({**PRODUCTION, "WEBAUTHN_RP_ID": "acme.com"}, for_serving) == ["WEBAUTHN_RP_ID"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("given", "domain"),
     [
         ({}, "app.acme.com"),

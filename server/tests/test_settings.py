@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from rows import every
 
 from identry import settings
 from identry.settings import SettingsError, check, export, for_serving, load, load_for_serving
@@ -70,7 +71,7 @@ def names_with_problems(given: dict[str, str], judge: Any = lambda s: s) -> list
     return [problem.name for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize("name", CONTRACT)
+@every("name", CONTRACT)
 def test_the_defaults_are_the_contracts(name: str) -> None:
     attribute, default = CONTRACT[name]
     assert getattr(load({}), attribute) == default
@@ -99,7 +100,7 @@ def test_the_template_is_a_valid_env_file_that_changes_nothing(tmp_path: Path) -
     assert load(read_env_file(tmp_path / ".env")) == load({})
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "text", "seconds"),
     [
         ("PASSWORD_RESET_TTL", "1h30m", 5400),
@@ -115,19 +116,17 @@ def test_durations_are_gos_or_seconds(name: str, text: str, seconds: float) -> N
     assert getattr(load({name: text}), name.lower()) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize(
-    "text", ["1d", "h", "1 h", "-1h", "1h-30m", "15min", "0x10", "1e3s", "٣s", "9" * 30 + "h", "1h1"]
-)
+@every("text", ["1d", "h", "1 h", "-1h", "1h-30m", "15min", "0x10", "1e3s", "٣s", "9" * 30 + "h", "1h1"])
 def test_other_durations_are_refused(text: str) -> None:
     assert names_with_problems({"ACCESS_TOKEN_TTL": text}) == ["ACCESS_TOKEN_TTL"]
 
 
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("0", False), ("NO", False)])
+@every(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("0", False), ("NO", False)])
 def test_booleans_have_six_spellings(text: str, value: bool) -> None:
     assert load({"EMAIL_ENABLED": text}).email_enabled is value
 
 
-@pytest.mark.parametrize("text", ["on", "off", "t", "2", "enabled", "truee"])
+@every("text", ["on", "off", "t", "2", "enabled", "truee"])
 def test_any_other_boolean_is_refused(text: str) -> None:
     assert names_with_problems({"EMAIL_ENABLED": text}) == ["EMAIL_ENABLED"]
 
@@ -141,8 +140,8 @@ def test_every_fault_is_reported_at_once_with_what_to_do() -> None:
     assert str(caught.value).count("\n") == 3
 
 
-@pytest.mark.parametrize("name", ["JWT_ISSUER", "EMAIL_APP_NAME", "HOST", "JWT_KID", "INTERNAL_API_KEY", "EMAIL_FROM"])
-@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x7f"])
+@every("name", ["JWT_ISSUER", "EMAIL_APP_NAME", "HOST", "JWT_KID", "INTERNAL_API_KEY", "EMAIL_FROM"])
+@every("character", ["\n", "\r", "\0", "\x7f"])
 def test_line_breaks_and_control_characters_are_refused(name: str, character: str) -> None:
     assert names_with_problems({name: f"a@b.c{character}X-Injected: 1"}) == [name]
 
@@ -174,9 +173,7 @@ def test_networks_of_providers_and_name_servers_are_read_as_lists() -> None:
     assert (load({}).oidc_allowed_private_networks, load({}).dns_servers) == ((), ())
 
 
-@pytest.mark.parametrize(
-    "text", ["dns.example.com", "192.0.2.53:0", "192.0.2.53:70000", "192.0.2", "[2001:db8::53", "::1%x"]
-)
+@every("text", ["dns.example.com", "192.0.2.53:0", "192.0.2.53:70000", "192.0.2", "[2001:db8::53", "::1%x"])
 def test_what_is_no_name_server_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="DNS_SERVERS"):
         load({"DNS_SERVERS": text})
@@ -193,7 +190,7 @@ def test_the_internal_key_may_be_two_for_rotation() -> None:
     assert names_with_problems({"INTERNAL_API_KEY": "a,b,c"}) == ["INTERNAL_API_KEY"]
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         PEM,
@@ -207,7 +204,7 @@ def test_a_pem_key_is_read_however_it_was_passed_on(text: str) -> None:
     assert "PRIVATE KEY-----\n" in load({"JWT_SIGNING_KEY_PEM": text}).jwt_signing_key_pem.reveal()
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "message"),
     [
         ("$(cat jwt_private.pem)", "shell command"),
@@ -286,7 +283,7 @@ class TestServing:
     def test_development_needs_nothing(self) -> None:
         assert for_serving(load({"APP_ENV": "development"})).database_url.reveal().startswith("postgresql://")
 
-    @pytest.mark.parametrize(
+    @every(
         ("change", "name"),
         [
             ({"EXPOSE_PASSWORD_RESET_TOKEN": "true"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
@@ -316,7 +313,7 @@ class TestServing:
         given = {**PRODUCTION, "BOOTSTRAP_ADMIN_EMAIL": "A@B.co", "BOOTSTRAP_ADMIN_PASSWORD_HASH": hashed}
         assert for_serving(load(given)).bootstrap_admin_password_hash.reveal() == hashed
 
-    @pytest.mark.parametrize(
+    @every(
         ("given", "name"),
         [
             ({}, "ACCESS_TOKEN_TTL"),
@@ -328,6 +325,7 @@ class TestServing:
             ({"INTERNAL_API_KEY": "short"}, "INTERNAL_API_KEY"),
             ({"ARGON2_MEMORY": "1024"}, "ARGON2_MEMORY"),
             ({"FRONTEND_URL": "http://app.example"}, "FRONTEND_URL"),
+            ({}, "FRONTEND_URL"),
             ({"EXPOSE_PASSWORD_RESET_TOKEN": "true", "APP_ENV": "staging"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
         ],
     )
@@ -340,6 +338,7 @@ class TestServing:
             "ACCESS_TOKEN_TTL": "15m",
             "SMTP_URL": "smtp://h:25",
             "EMAIL_FROM": "Auth <no-reply@h.co>",
+            "FRONTEND_URL": "https://app.h.co",
         }
         assert settings.warnings(load(given)) == []
 

@@ -10,7 +10,7 @@ Source: third seed, package `ctxutil`; contracts/kit.md §2.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -87,7 +87,15 @@ class Request:
 
     __slots__ = ("_fields", "_kept", "_logger", "caller", "method", "path", "request_id", "route")
 
-    def __init__(self, request_id: str = "", caller: Caller = ANONYMOUS, *, method: str = "", path: str = "") -> None:
+    def __init__(
+        self,
+        request_id: str = "",
+        caller: Caller = ANONYMOUS,
+        *,
+        method: str = "",
+        path: str = "",
+        logger: logging.Logger | None = None,
+    ) -> None:
         self.request_id = request_id
         self.caller = caller
         self.method = method
@@ -95,7 +103,7 @@ class Request:
         self.route = ""
         self._fields: dict[str, Any] | None = None
         self._kept: dict[str, Any] | None = None
-        self._logger: logging.Logger | logging.LoggerAdapter[Any] | None = None
+        self._logger: logging.Logger | logging.LoggerAdapter[Any] | None = logger
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -138,14 +146,11 @@ current = _current.get
 """The record of this request, or None outside of one. The cheapest access there is; typed `Request | None`."""
 
 
-def begin(record: Request) -> Token[Request | None]:
-    """Make `record` the current one; hand the token to `end` in the same task. For middleware; elsewhere take `use`."""
-    return _current.set(record)
+begin: Callable[[Request], Token[Request | None]] = _current.set
+"""Make a record the current one; hand the token to `end` in the same task. For middleware; elsewhere take `use`."""
 
-
-def end(token: Token[Request | None]) -> None:
-    """Bring back what was current before `begin`."""
-    _current.reset(token)
+end: Callable[[Token[Request | None]], None] = _current.reset
+"""Bring back what was current before `begin`."""
 
 
 @contextmanager

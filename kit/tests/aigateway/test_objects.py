@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import every
 
 from identry_kit.aigateway import AIBadAnswer, extract_json
 from identry_kit.aigateway import objects as module
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "expected"),
     [
         ('{"a":1}', {"a": 1}),
@@ -44,7 +45,7 @@ def test_the_first_complete_object_is_found(text: str, expected: Any) -> None:
     assert extract_json(text) == expected
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     ["", "no object", "}{", "{", "[1,2]", '{"a":1', '{"a":NaN}', '{"a":-Infinity}', "{'a':1}", '{"a":1,}', "{,}",
      '{"a"}', '{"a":01}', '{"a":+1}', '{"a":.5}', '{"a":tru}', '{a:1}', '{"a":1]', '{"a" 1}', '{"\\x":1}',

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import msgspec
 import pydantic
 import pytest
+from rows import every
 
 from identry_kit.aigateway import AIBadAnswer, extract_json_into
 
@@ -131,7 +132,7 @@ class Wide:
     own: int = field(default=3, init=False)
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "expected"),
     [
         ({"literal": "a"}, "a"),
@@ -157,7 +158,7 @@ def test_what_a_dataclass_field_may_be(value: dict[str, Any], expected: Any) -> 
     assert (result, type(result)) == (expected, type(expected))
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     [{"literal": True}, {"literal": "b"}, {"enum": True}, {"enum": "bad"}, {"either": None}, {"number": True},
      {"nothing": 0}, {"table": {"secret": 1}}, {"table": []}, {"several": ["x"]}, {"several": 1}, {"noted": "x"}],
@@ -189,7 +190,7 @@ def test_a_class_that_refuses_its_values_makes_a_bad_answer() -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [int, str, bytes, complex, set[int]])
+@every("shape", [int, str, bytes, complex, set[int]])
 def test_a_type_that_json_has_no_word_for_is_the_programmers_mistake(shape: Any) -> None:
     holder = dataclasses.make_dataclass("Holder", [("x", shape)])
     if shape in {int, str}:

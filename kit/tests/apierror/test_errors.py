@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 import pytest
+from rows import every
 
 from identry_kit import apierror
 
@@ -40,7 +41,7 @@ CONSTRUCTORS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "status", "code", "message"), CONSTRUCTORS)
+@every(("error", "status", "code", "message"), CONSTRUCTORS)
 def test_an_error_has_its_status_code_and_public_message(
     error: apierror.APIError, status: int, code: str, message: str
 ) -> None:
@@ -51,7 +52,7 @@ def test_an_error_has_its_status_code_and_public_message(
     assert set(body) <= {"code", "message", "details"}
 
 
-@pytest.mark.parametrize(("error", "status", "code", "message"), CONSTRUCTORS)
+@every(("error", "status", "code", "message"), CONSTRUCTORS)
 def test_a_problem_says_the_same_as_the_envelope(
     error: apierror.APIError, status: int, code: str, message: str
 ) -> None:

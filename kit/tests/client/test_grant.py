@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from rows import every
 from standin.provider import Provider
 
 from identry_kit import context
@@ -160,7 +161,7 @@ class TestHowLongItIsKept:
             await aclient.get_user_as_service(1)
             assert exchanges(provider) == fetched
 
-    @pytest.mark.parametrize(
+    @every(
         ("claims", "expires_in", "expected"),
         [
             ({"exp": 1500}, 60, 1500),
@@ -182,13 +183,11 @@ class TestHowLongItIsKept:
         payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
         assert expiry(f"e30.{payload}.sig", expires_in, 1000.0) == expected
 
-    @pytest.mark.parametrize(
-        "token", ["opaque", "a.b", "a.b.c", "a..c", "a.!!!.c", "a.b.c.d", "a." + "W" * 4000 + ".c"]
-    )
+    @every("token", ["opaque", "a.b", "a.b.c", "a..c", "a.!!!.c", "a.b.c.d", "a." + "W" * 4000 + ".c"])
     def test_an_opaque_one_has_no_claim(self, token: str) -> None:
         assert expiry(token, 90, 1000.0) == 1090
 
-    @pytest.mark.parametrize("exp", ["1e999", "NaN", "[" * 5000, "9" * 5000])
+    @every("exp", ["1e999", "NaN", "[" * 5000, "9" * 5000])
     def test_nonsense_in_it_is_no_claim(self, exp: str) -> None:
         payload = base64.urlsafe_b64encode(f'{{"exp":{exp}}}'.encode()).decode().rstrip("=")
         assert expiry(f"e30.{payload}.sig", 90, 1000.0) == 1090

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import pytest
+from rows import every
 
 from identry_kit.client import BlockingClient, Client
 
@@ -34,7 +34,7 @@ def test_they_have_the_same_methods() -> None:
     assert len(names()) == 28
 
 
-@pytest.mark.parametrize("name", names())
+@every("name", names())
 def test_a_method_is_the_same_in_both(name: str) -> None:
     awaited, blocking = public(Client)[name], public(BlockingClient)[name]
     assert plain(inspect.signature(awaited)) == plain(inspect.signature(blocking))

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx2
 import pytest
+from rows import every
 from standin.provider import Provider
 
 from identry_kit import context
@@ -81,7 +82,7 @@ class TestAddresses:
             "/api/admin/login",
         }
 
-    @pytest.mark.parametrize(
+    @every(
         ("base_url", "admin"),
         [
             ("https://auth.example.com", "https://auth.example.com:8081"),
@@ -100,8 +101,8 @@ class TestAddresses:
         await attempt(client.get_user(1))
         assert provider.seen[-1].path == "/manage/api/apps/7/users/1"
 
-    @pytest.mark.parametrize("kind", [Client, BlockingClient])
-    @pytest.mark.parametrize(
+    @every("kind", [Client, BlockingClient])
+    @every(
         "settings",
         [
             {"base_url": ""}, {"base_url": "auth.example.com"}, {"base_url": "ftp://auth.example.com"},
@@ -209,7 +210,7 @@ class TestWhoseBrowser:
         assert "x-forwarded-for" not in provider.seen[0].headers
         assert provider.seen[0].headers["user-agent"] == b"identry-kit"
 
-    @pytest.mark.parametrize(
+    @every(
         ("text", "canonical"),
         [
             ("192.0.2.1", "192.0.2.1"), ("2001:DB8:0:0::1", "2001:db8::1"), ("::ffff:c000:201", "192.0.2.1"),
@@ -220,7 +221,7 @@ class TestWhoseBrowser:
     def test_an_address_is_one_canonical_address_or_none(self, text: str, canonical: str) -> None:
         assert canonical_ip(text) == canonical
 
-    @pytest.mark.parametrize(
+    @every(
         ("text", "clean"),
         [
             ("Mozilla/5.0 (X)", b"Mozilla/5.0 (X)"),

@@ -7,6 +7,7 @@ import logging
 from uuid import UUID
 
 import pytest
+from rows import every
 
 from identry_kit import context
 from identry_kit.context import Caller
@@ -36,7 +37,7 @@ ABSENT = [
 ]
 
 
-@pytest.mark.parametrize(("getter", "absent"), ABSENT, ids=lambda value: getattr(value, "__name__", ""))
+@every(("getter", "absent"), ABSENT, ids=lambda value: getattr(value, "__name__", ""))
 def test_every_getter_is_safe_without_a_request(getter, absent) -> None:
     assert context.current() is None
     assert getter() == absent

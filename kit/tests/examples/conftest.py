@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from harness import Harness, Servers
 from harness import running as running_identry
-from services.databases import create_database
+from services.databases import create_database, migrated_database
 from services.ports import free_port
 from services.program import Running, is_open, started, wait_for
 from services.redis import RedisServer
@@ -24,7 +24,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from identry.core.embedded import EmbeddedPostgres
-from identry.core.migrate import migrate_up
 from identry_kit.testing import Issuer
 
 ROOT = Path(__file__).parents[3]
@@ -131,8 +130,7 @@ def service(request: pytest.FixtureRequest, both: dict[str, Service]) -> Service
 @pytest.fixture(scope="session")
 async def identry(postgres: EmbeddedPostgres) -> AsyncIterator[Harness]:
     """The real identity server, on a port, with a database of its own."""
-    url = await create_database(postgres.url)
-    await migrate_up(url)
+    url = await migrated_database(postgres.url)
     async with running_identry(Servers(url, ""), redis=False) as harness:
         yield harness
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
+from rows import every
 
 TABLE = (Path(__file__).parents[3] / "docs" / "kit" / "from-go.md").read_text(encoding="utf-8")
 SEED = "apierror ctxutil httpware gormlogger jwtauth socrate tiering aigateway ainarration pagination"
@@ -29,7 +29,7 @@ def found(name: str) -> Any:
     return thing
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every("name", NAMES)
 def test_it_exists(name: str) -> None:
     name, _, arguments = name.rstrip(")").partition("(")
     thing = found(name)

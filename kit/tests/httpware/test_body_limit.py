@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rows import every
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
@@ -31,7 +32,7 @@ TOO_LARGE = b'{"error":{"code":"payload_too_large","message":"request body too l
 SIZES = [(0, 200), (1, 200), (9, 200), (10, 200), (11, 413), (1000, 413)]
 
 
-@pytest.mark.parametrize(("size", "status"), SIZES)
+@every(("size", "status"), SIZES)
 async def test_declared_bodies(call: Any, size: int, status: int) -> None:
     answer = await call(BodyLimit(reader, 10), headers=[("Content-Length", str(size))], chunks=[b"x" * size])
     assert answer.status == status
@@ -41,8 +42,8 @@ async def test_declared_bodies(call: Any, size: int, status: int) -> None:
         assert answer.headers["connection"] == "close"
 
 
-@pytest.mark.parametrize(("size", "status"), SIZES)
-@pytest.mark.parametrize("http_version", ["1.1", "2"])
+@every(("size", "status"), SIZES)
+@every("http_version", ["1.1", "2"])
 async def test_bodies_of_unknown_length(call: Any, size: int, status: int, http_version: str) -> None:
     headers = [CHUNKED] if http_version == "1.1" else []
     chunks = [b"x"] * size
@@ -53,7 +54,7 @@ async def test_bodies_of_unknown_length(call: Any, size: int, status: int, http_
         assert ("connection" in answer.headers) == (http_version == "1.1")
 
 
-@pytest.mark.parametrize("value", ["-1", "abc", "1e3", "0x10", " 5", ""])
+@every("value", ["-1", "abc", "1e3", "0x10", " 5", ""])
 async def test_a_length_that_is_no_number_is_counted(call: Any, value: str) -> None:
     answer = await call(BodyLimit(reader, 10), headers=[("Content-Length", value)], chunks=[b"x" * 11])
     assert answer.status == 413
@@ -105,10 +106,8 @@ async def test_a_begun_answer_is_not_replaced(call: Any) -> None:
     assert not answer.complete
 
 
-@pytest.mark.parametrize(
-    ("outer", "inner", "size", "status"), [(5, 20, 10, 200), (5, 20, 21, 413), (20, 5, 10, 413), (20, 5, 5, 200)]
-)
-@pytest.mark.parametrize("declared", [True, False])
+@every(("outer", "inner", "size", "status"), [(5, 20, 10, 200), (5, 20, 21, 413), (20, 5, 10, 413), (20, 5, 5, 200)])
+@every("declared", [True, False])
 async def test_an_inner_limit_replaces_the_outer(
     call: Any, outer: int, inner: int, size: int, status: int, declared: bool
 ) -> None:

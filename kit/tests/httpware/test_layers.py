@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rows import every
 
 from identry_kit import context
 from identry_kit.apierror import Conflict, ServiceUnavailable
@@ -20,7 +21,7 @@ UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 
 class TestRequestID:
-    @pytest.mark.parametrize("given", ["a", "A-Z_09.:-", "x" * 128, "019f0000-0000-7000-8000-000000000001"])
+    @every("given", ["a", "A-Z_09.:-", "x" * 128, "019f0000-0000-7000-8000-000000000001"])
     async def test_a_decent_id_is_kept_stored_and_echoed(self, call: Any, given: str) -> None:
         seen = []
 
@@ -34,9 +35,7 @@ class TestRequestID:
         assert answer.headers["x-request-id"] == given
         assert context.current() is None
 
-    @pytest.mark.parametrize(
-        "given", ["", "x" * 129, "a b", "a\nb", 'a"b', "é", "a\r\nSet-Cookie: x", "a,b", "a\0", "a\n"]
-    )
+    @every("given", ["", "x" * 129, "a b", "a\nb", 'a"b', "é", "a\r\nSet-Cookie: x", "a,b", "a\0", "a\n"])
     async def test_anything_else_is_replaced_by_a_uuid4(self, call: Any, reply: Any, given: str) -> None:
         answer = await call(RequestID(reply()), headers=[("X-Request-ID", given)])
         assert UUID4.fullmatch(answer.headers["x-request-id"])
@@ -142,7 +141,7 @@ class TestLogger:
         assert line.getMessage() == "request completed"
         assert (line.status, line.path, line.name_) == (200, "/x", "would clash with LogRecord.name")
 
-    @pytest.mark.parametrize("path", ["/a\nFAKE line", "/a\r", "/\x1b[31m", "/\u2028", "/" + "a" * 9000, "/\ud800"])
+    @every("path", ["/a\nFAKE line", "/a\r", "/\x1b[31m", "/\u2028", "/" + "a" * 9000, "/\ud800"])
     async def test_a_path_cannot_forge_or_flood_the_log(self, call: Any, reply: Any, path: str) -> None:
         lines: list[dict[str, Any]] = []
         await call(Logger(reply(), sink=lines.append), path)
@@ -269,7 +268,7 @@ class TestRecover:
 LAYERS: list[Callable[[Any], Any]] = [RequestID, Logger, SecurityHeaders, Recover]
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@every("layer", LAYERS)
 async def test_a_stream_passes_part_by_part(call: Any, layer: Callable[[Any], Any]) -> None:
     async def app(scope, receive, send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

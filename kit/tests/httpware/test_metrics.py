@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from litestar import Litestar, get
 from prometheus_client.parser import text_string_to_metric_families
+from rows import every
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, Router
@@ -187,7 +188,7 @@ async def test_the_counts_are_an_application_for_the_scraper(call: Any) -> None:
     assert (await call(counts, kind="lifespan")).messages == []
 
 
-@pytest.mark.parametrize("prefix", ["", "1st", "a-b", 'a{b="c"}', "a\nb"])
+@every("prefix", ["", "1st", "a-b", 'a{b="c"}', "a\nb"])
 def test_a_prefix_that_prometheus_would_not_take_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="prefix"):
         RequestCounts("s", prefix=prefix)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from rows import every
 
 from identry_kit import context
 from identry_kit.httpware import CallerRateLimiter, LocalBuckets, RateLimiter
@@ -152,7 +153,7 @@ class TestByCaller:
         clock.advance(601)
         assert (await call(limiter, client=("198.51.100.1", 1))).status == 200
 
-    @pytest.mark.parametrize("arguments", [{"rps": 0}, {"burst": 0}, {"anonymous_rps": 0}, {"anonymous_burst": 0}])
+    @every("arguments", [{"rps": 0}, {"burst": 0}, {"anonymous_rps": 0}, {"anonymous_burst": 0}])
     def test_zero_is_a_mistake(self, reply: Any, arguments: dict[str, int]) -> None:
         with pytest.raises(ValueError, match="above 0"):
             CallerRateLimiter(reply(), **arguments)

@@ -16,7 +16,10 @@ from identry_kit.apierror import NotFound, exception_handlers
 from identry_kit.httpware import (
     SECURITY_HEADERS,
     BodyLimit,
+    CallerRateLimiter,
+    LocalBuckets,
     Logger,
+    RateLimiter,
     Recover,
     Repeated,
     RequestID,
@@ -24,6 +27,8 @@ from identry_kit.httpware import (
     Timeout,
     standard_stack,
 )
+from identry_kit.jwtauth import JWTAuth, Key, StaticKeys, Verifier
+from identry_kit.testing import Issuer
 
 
 def nested(app: Any, *, sink: Any = None, max_body: int = 1 << 20, timeout: float = 30.0, **more: Any) -> Any:
@@ -220,3 +225,48 @@ async def test_an_answer_made_ready_with_a_header_of_the_stacks_own_keeps_it_eac
     assert len({frozenset(headers) for headers in answers}) == 1
     if stack is standard_stack:
         assert ready.added is not None, "what the stack adds is worked out once"
+
+
+async def test_who_is_refused_inside_is_answered_by_the_layer_that_refuses(
+    call: Any, reply: Any, stack: Any, sent: dict[str, Any]
+) -> None:
+    issuer = Issuer()
+    keys = StaticKeys([Key.from_pem(issuer.key.public_pem, issuer.key.kid)])
+    verifier = Verifier(keys, issuer=issuer.issuer, audience=issuer.audience, clock=issuer.clock)
+    lines: list[dict[str, Any]] = []
+
+    def words(layer: bytes) -> Any:
+        return lambda error, scope: (error.status, [], layer)
+
+    limited = RateLimiter(reply(), 0, 1, on_error=words(b"limiter"))
+    app = stack(JWTAuth(limited, verifier, on_error=words(b"auth")), sink=lines.append)
+    bearer = ("Authorization", f"Bearer {issuer.mint()}")
+    known = {**sent, "headers": [*sent["headers"], bearer]}
+
+    answers = [await call(app, **sent), await call(app, **known), await call(app, **known)]
+
+    assert [answer.status for answer in answers] == [401, 200, 429]
+    assert (answers[0].body, answers[2].body) == (b"auth", b"limiter")
+    assert all(set(answer.headers) >= ALL_HEADERS for answer in answers)
+    assert [(line["status"], line["tenant_id"] != "") for line in lines] == [(401, False), (200, True), (429, True)]
+
+
+async def test_a_limiter_whose_buckets_are_elsewhere_is_waited_for(call: Any, reply: Any, stack: Any) -> None:
+    class Elsewhere:
+        def __init__(self) -> None:
+            self._buckets = LocalBuckets()
+
+        async def take(self, key: str, rps: float, burst: int) -> float:
+            await asyncio.sleep(0)
+            return self._buckets.take_now(key, rps, burst)
+
+    app = stack(CallerRateLimiter(reply(), 1e-6, 1, buckets=Elsewhere()))
+    assert [(await call(app)).status for _ in range(3)] == [200, 429, 429]
+
+
+async def test_a_layer_made_of_a_checkpoint_does_all_that_it_does(call: Any, reply: Any, stack: Any) -> None:
+    class Teapot(RateLimiter):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await reply(418)(scope, receive, send)
+
+    assert (await call(stack(Teapot(reply())))).status == 418

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from rows import every
 
 from identry_kit.jwtauth.compact import read_object
 
@@ -234,9 +235,7 @@ def test_the_table_is_long_enough(signer: Any) -> None:
     assert len(rows) == len(set(rows))
 
 
-@pytest.mark.parametrize(
-    "claim", ["", ":", '":', "a:b", "{", "[{]}", "\\u0000", "\\\\u0000", "\\", "é", "\t", " ", "'", "x" * 500]
-)
+@every("claim", ["", ":", '":', "a:b", "{", "[{]}", "\\u0000", "\\\\u0000", "\\", "é", "\t", " ", "'", "x" * 500])
 def test_texts_that_look_like_syntax_are_texts(signer: Any, claim: str) -> None:
     for separators in ((",", ":"), (", ", ": ")):
         data = json.dumps({"sub": "1", "x": claim, "list": [claim], "in": {"x": claim}}, separators=separators).encode()

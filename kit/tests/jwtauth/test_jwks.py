@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from rows import every
 
 from identry_kit.jwtauth import InvalidToken, JWKSCache, KeysUnavailable, Verifier, jwks
 
@@ -240,7 +241,7 @@ class TestSharing:
         assert issuer.requests == 1
 
 
-@pytest.mark.parametrize(
+@every(
     "url",
     [
         "file:///etc/passwd", "data:application/json,{}", "ftp://example.com/jwks", "http://example.com/jwks",
@@ -255,9 +256,7 @@ def test_urls_that_are_refused_at_once(url: str) -> None:
         JWKSCache(url)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://example.com/jwks", "http://localhost:3097/", "http://127.0.0.9/", "http://[::1]:1/"]
-)
+@every("url", ["https://example.com/jwks", "http://localhost:3097/", "http://127.0.0.9/", "http://[::1]:1/"])
 def test_urls_that_are_good(url: str) -> None:
     assert JWKSCache(url).url == url
 

@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, Hash
+from rows import every
 
 from identry_kit.jwtauth import InvalidToken, Key, StaticKeys, Verifier
 
@@ -187,7 +188,7 @@ def _roca_like() -> int:
     return power + product * (2 ** (2047 - product.bit_length()) | 1) * 2
 
 
-@pytest.mark.parametrize(
+@every(
     "jwk",
     [
         {"n": b64(rsa.generate_private_key(65537, 1024).public_key().public_numbers().n.to_bytes(128))},

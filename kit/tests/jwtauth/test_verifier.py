@@ -106,6 +106,9 @@ class TestPolicy:
         assert "issuer" in caplog.text
         verifier.verify_now(signer.mint(iss="anybody"))
         verifier.verify_now(signer.mint(iss=...))
+        for wrong in (None, "", 7, ["anybody"]):
+            with pytest.raises(InvalidToken, match="iss"):
+                verifier.verify_now(signer.mint(iss=wrong))
 
     def test_the_type_may_be_ignored_or_another(self, signer: Any, make_verifier: MakeVerifier) -> None:
         make_verifier(token_type=None).verify_now(signer.mint(type="id_token"))
@@ -144,6 +147,15 @@ class TestMemory:
     def test_a_second_look_gives_the_same_claims_without_cryptography(self, signer: Any, verifier: Verifier) -> None:
         token = signer.mint()
         assert verifier.verify_now(token) is verifier.verify_now(token)
+
+    def test_only_the_whole_token_is_known_again(self, signer: Any, verifier: Verifier) -> None:
+        token, other = signer.mint(), signer.mint(sub="43")
+        verifier.verify_now(token)
+        for forged in (other[: other.rindex(".")] + token[token.rindex(".") :], "A" + token, token[1:], token[-32:]):
+            assert verifier.seen(forged.encode()) is None
+            with pytest.raises(InvalidToken):
+                verifier.verify_now(forged)
+        assert verifier.seen(token.encode()) is not None
 
     def test_it_ends_at_expiry_and_does_not_revive_when_the_clock_steps_back(
         self, signer: Any, verifier: Verifier, clock: Any

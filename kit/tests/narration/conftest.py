@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from identry_kit.narration.sql import SQLNarrations
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        url = make_url(f"sqlite+aiosqlite:///{tmp_path / 'narrations.db'}")
-    else:
-        url = make_url(request.getfixturevalue("postgres_url"))
+        return f"sqlite+aiosqlite:///{tmp_path / 'narrations.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def engine(url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(url)
     yield engine
     await engine.dispose()

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from rows import every
 
 from identry_kit import context
 from identry_kit.narration import DEFAULT_CAPACITY, DEFAULT_TTL, Narration, NarrationCache, cache_key
@@ -72,7 +73,7 @@ def test_flush_forgets_one_tenant_or_all() -> None:
     assert len(cache) == 0
 
 
-@pytest.mark.parametrize(
+@every(
     ("key", "output"),
     [
         (cache_key("f", "r", object()), ONE),

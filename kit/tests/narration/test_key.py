@@ -20,6 +20,7 @@ import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import every
 
 from identry_kit.narration import Narration, cache_key
 
@@ -64,7 +65,7 @@ def test_no_two_pairs_of_feature_and_role_share_a_key() -> None:
     assert len({cache_key(feature, role, 1) for feature in parts for role in parts}) == len(parts) ** 2
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "same"),
     [
         (OrderedDict(b=1, a=2), {"a": 2, "b": 1}),
@@ -96,7 +97,7 @@ def deep() -> list[Any]:
     return inside
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     [object(), float("nan"), {1: float("inf")}, circle(), deep(), {"x": b"bytes"}, {1: 1, "a": 1}, "\ud800", Report],
 )
@@ -166,7 +167,7 @@ class TestNarration:
         assert Narration.from_json(narration.to_json()) == narration
         assert narration.to_json().isascii()
 
-    @pytest.mark.parametrize("metadata", [{"a": object()}, {1: "a"}, [1], {"a": {1, 2}}, {"a": b""}])
+    @every("metadata", [{"a": object()}, {1: "a"}, [1], {"a": {1, 2}}, {"a": b""}])
     def test_what_json_has_not_is_a_type_error(self, metadata: Any) -> None:
         with pytest.raises(TypeError):
             Narration("t", metadata)
@@ -178,9 +179,7 @@ class TestNarration:
         with pytest.raises(ValueError, match="metadata"):
             Narration("t", metadata)
 
-    @pytest.mark.parametrize(
-        "text", ["", "{}", "[]", "null", '{"narrative":1}', '{"narrative":"a","metadata":[1]}', "[" * 9999]
-    )
+    @every("text", ["", "{}", "[]", "null", '{"narrative":1}', '{"narrative":"a","metadata":[1]}', "[" * 9999])
     def test_other_text_is_no_narration(self, text: str) -> None:
         with pytest.raises(ValueError):  # noqa: PT011 - json's own text, or ours
             Narration.from_json(text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rows import every
 
 from identry_kit.pagination import MAX_PAGE, PageParams, page_body, parse
 
@@ -47,7 +47,7 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize(("query", "page", "size"), EDGES)
+@every(("query", "page", "size"), EDGES)
 def test_edges_of_the_query(query: str, page: int, size: int) -> None:
     expected = PageParams(page, size)
     assert parse(query) == expected
@@ -64,7 +64,7 @@ def test_the_other_style_reads_and_writes_its_own_names() -> None:
     assert page_body(["a"], 21, params) == {"data": ["a"], "page": 2, "perPage": 10, "totalItems": 21, "totalPages": 3}
 
 
-@pytest.mark.parametrize(("total", "pages"), [(0, 0), (1, 1), (20, 1), (21, 2), (40, 2), (41, 3)])
+@every(("total", "pages"), [(0, 0), (1, 1), (20, 1), (21, 2), (40, 2), (41, 3)])
 def test_total_pages_are_rounded_up(total: int, pages: int) -> None:
     assert page_body([], total, PageParams(style="per_page"))["totalPages"] == pages
 

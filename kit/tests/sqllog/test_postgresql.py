@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from opentelemetry.semconv.attributes import code_attributes, db_attributes, error_attributes, server_attributes
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -175,7 +175,7 @@ async def test_open_telemetrys_names(watched: Make, pg_engine: AsyncEngine, post
     assert fields.pop(code_attributes.CODE_LINE_NUMBER) > 0
     assert fields == {
         db_attributes.DB_SYSTEM_NAME: db_attributes.DbSystemNameValues.POSTGRESQL.value,
-        db_attributes.DB_NAMESPACE: "identry",
+        db_attributes.DB_NAMESPACE: make_url(postgres_url).database,
         db_attributes.DB_QUERY_TEXT: "SELECT * FROM generate_series(1, 2) AS n WHERE n > $1",
         db_attributes.DB_OPERATION_NAME: "SELECT",
         server_attributes.SERVER_ADDRESS: postgres_url.partition("host=")[2],

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from rows import every
 
 from identry_kit.jwtauth import InvalidToken, JWKSCache, Key, KeysUnavailable, StaticKeys, Verifier
 from identry_kit.testing import AUDIENCE, ISSUER, RECIPES, SUBJECT, TENANT, TTL, Issuer, KeyPair, MovableClock
@@ -24,8 +25,8 @@ def verifier_of(issuer: Issuer, keys: Any, **options: Any) -> Verifier:
     return Verifier(keys, **{"issuer": ISSUER, "audience": AUDIENCE, "clock": issuer.clock, **options})
 
 
-@pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
-@pytest.mark.parametrize("over", ["loopback", "transport"])
+@every("alg", ["RS256", "ES256", "EdDSA"])
+@every("over", ["loopback", "transport"])
 async def test_a_minted_token_verifies_with_the_published_keys(alg: str, over: str) -> None:
     issuer = Issuer(alg=alg)
     http = None if over == "loopback" else httpx2.AsyncClient(transport=issuer.transport())

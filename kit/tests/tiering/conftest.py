@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from identry.core.embedded import EmbeddedPostgres
 from identry_kit.tiering import (
     FeaturePolicy,
     MemoryPolicies,
@@ -43,7 +41,7 @@ def defaults() -> tuple[FeaturePolicy, ...]:
     return DEFAULTS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(postgres_url)
     yield engine
@@ -130,13 +128,13 @@ class Outage:
 
 @pytest.fixture
 async def outage(
-    postgres: EmbeddedPostgres, pg_policies: SQLAlchemyPolicies, tmp_path: Path, defaults: Iterable[FeaturePolicy]
+    postgres_url: str, pg_policies: SQLAlchemyPolicies, tmp_path: Path, defaults: Iterable[FeaturePolicy]
 ) -> AsyncIterator[Outage]:
     await pg_policies.seed_defaults(defaults)
-    home = Path(postgres.url.partition("host=")[2])
+    home = Path(postgres_url.partition("host=")[2])
     door = tmp_path / "db"
     door.symlink_to(home)
-    engine = create_async_engine(f"postgresql+asyncpg://postgres@/identry?host={quote(str(door), safe='/')}")
+    engine = create_async_engine(make_url(postgres_url).set(query={"host": str(door)}))
     outage = Outage(SQLAlchemyPolicies(engine, pg_policies.table), engine, door, home)
     yield outage
     await outage.mend()

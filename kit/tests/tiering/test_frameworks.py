@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from fastapi import Depends, FastAPI
 from litestar import Litestar, Request, Response, get
+from rows import every
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
@@ -73,7 +73,7 @@ def litestar_middleware(gate: Gate) -> Any:
     return Litestar([narrate], openapi_config=None)
 
 
-@pytest.mark.parametrize(
+@every(
     "build",
     [starlette_app, starlette_handler, fastapi_route, fastapi_sync_handler, litestar_guard, litestar_middleware],
 )

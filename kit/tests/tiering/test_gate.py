@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from rows import every
 
 from identry_kit import context
 from identry_kit.apierror import to_problem
 from identry_kit.tiering import Gate, PlanRegistry, PlanRequired
 
 
-@pytest.mark.parametrize(
+@every(
     ("plan", "required", "status"),
     [
         ("freemium", "freemium", 200),
@@ -55,7 +56,7 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("options", "body"), BODIES)
+@every(("options", "body"), BODIES)
 async def test_the_denial_reads_as_chosen(call: Any, reply: Any, options: dict[str, Any], body: str) -> None:
     answer = await call(Gate(**options).require("pro")(reply()))
     assert answer.status == 403

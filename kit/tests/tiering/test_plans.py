@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rows import every
 
 from identry_kit.tiering import PlanRegistry, default_registry
 
@@ -15,7 +16,7 @@ def test_the_default_plans_in_their_order() -> None:
     assert "Pro" not in registry
 
 
-@pytest.mark.parametrize(
+@every(
     ("current", "required", "enough"),
     [
         ("pro", "freemium", True),
@@ -36,7 +37,7 @@ def test_at_least_needs_two_known_names(current: str, required: str, enough: boo
     assert (current in registry.at_least(required)) is enough
 
 
-@pytest.mark.parametrize(
+@every(
     ("plan", "normal"),
     [("pro", "pro"), ("UNKNOWN", "freemium"), ("Pro", "freemium"), ("", "freemium"), (" pro", "freemium")],
 )

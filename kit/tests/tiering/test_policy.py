@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from rows import every
 
 from identry_kit.apierror import ValidationFailed
 from identry_kit.tiering import FeaturePolicy, default_selector, marshal_access, marshal_limit
@@ -42,9 +43,7 @@ def test_a_row_cannot_be_changed_by_who_made_or_got_it() -> None:
         row.pro["allowed"] = True  # type: ignore[index]
 
 
-@pytest.mark.parametrize(
-    ("plan", "limit"), [("pro", 50), ("enterprise", -1), ("freemium", 5), ("starter", 5), ("", 5), ("Pro", 5)]
-)
+@every(("plan", "limit"), [("pro", 50), ("enterprise", -1), ("freemium", 5), ("starter", 5), ("", 5), ("Pro", 5)])
 def test_which_cell_is_a_plans(defaults: tuple[FeaturePolicy, ...], plan: str, limit: int) -> None:
     assert default_selector(defaults[1], plan) == {"limit": limit}
 
@@ -53,21 +52,21 @@ GOOD_LIMITS = [-1, 0, 1, 2**63 - 1]
 BAD_LIMITS: list[Any] = [-2, 2**63, 5.0, "5", None, True, [5], float("nan")]
 
 
-@pytest.mark.parametrize("limit", GOOD_LIMITS)
+@every("limit", GOOD_LIMITS)
 def test_a_limit_that_may_be_written(defaults: tuple[FeaturePolicy, ...], limit: int) -> None:
     policy = replace(defaults[1], pro=marshal_limit(limit))
     policy.check()
     assert policy.body()["pro"] == {"limit": limit}
 
 
-@pytest.mark.parametrize("cell", [*({"limit": bad} for bad in BAD_LIMITS), {}, {"allowed": True}, None, 5, "x", []])
+@every("cell", [*({"limit": bad} for bad in BAD_LIMITS), {}, {"allowed": True}, None, 5, "x", []])
 def test_a_limit_that_may_not(defaults: tuple[FeaturePolicy, ...], cell: Any) -> None:
     with pytest.raises(ValidationFailed) as refused:
         replace(defaults[1], pro=cell).check()
     assert refused.value.details == {"pro": 'must be {"limit": -1 or a whole number from 0}'}
 
 
-@pytest.mark.parametrize("cell", [{}, {"allowed": 1}, {"allowed": "true"}, {"allowed": None}, {"limit": 1}, None, True])
+@every("cell", [{}, {"allowed": 1}, {"allowed": "true"}, {"allowed": None}, {"limit": 1}, None, True])
 def test_an_access_that_may_not(defaults: tuple[FeaturePolicy, ...], cell: Any) -> None:
     with pytest.raises(ValidationFailed) as refused:
         replace(defaults[0], freemium=cell, enterprise=cell).check()

@@ -17,7 +17,7 @@ from identry.oauth.grants import Grants, Opening
 from identry.records import app_members, clients, factors, seats, user_profiles
 from identry.records.audit import Audit
 from identry.records.clients import Client
-from identry.records.users import GlobalRole, User
+from identry.records.users import ADMINISTRATORS, User
 from identry.second_factor import FactorUnreadable, SecondFactors
 from identry.signin import (
     AccountInactive,
@@ -31,9 +31,6 @@ from identry.signin import (
 )
 from identry_kit.apierror import BadRequest, Forbidden, Unauthorized
 from identry_kit.context import annotate
-
-PLATFORM = frozenset({GlobalRole.PLATFORM_ADMIN, GlobalRole.PLATFORM_SUPERADMIN})
-"""Who reaches every application and is a member of none (contracts/provider-api.md §3)."""
 
 
 class UnknownApplication(BadRequest):
@@ -196,7 +193,7 @@ class AppSignIn:
             places = await seats.of_user(self._db, user.id)
             if not any(place.open and place.tenant_id == client.tenant_id for place in places):
                 return False
-        if user.global_role in PLATFORM:
+        if user.global_role in ADMINISTRATORS:
             return True
         return await app_members.find(self._db, client.id, user.id) is not None
 

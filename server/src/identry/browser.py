@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from identry.core.known_devices import KnownDevices
 from identry.profile import Profile, ProfileRow, Profiles
 from identry.signin import MFA_TICKET_TTL, MfaRequired, MfaSetupRequired, SignedIn
 from identry.tokens import TokenPair
@@ -85,14 +86,24 @@ class Replies:
 
     Attributes:
         cookie: of the refresh token.
+        device: of a browser in which a password was right.
     """
 
-    def __init__(self, cookie: Cookie, profiles: Profiles) -> None:
+    def __init__(self, cookie: Cookie, profiles: Profiles, device: Cookie, devices: KnownDevices) -> None:
         self.cookie = cookie
+        self.device = device
         self._profiles = profiles
+        self._devices = devices
 
-    async def of(self, signing_in: Awaitable[SignedIn], *, status: int | None = None) -> Answer:
+    async def of(
+        self, signing_in: Awaitable[SignedIn], *, status: int | None = None, by_password: bool = False
+    ) -> Answer:
         """A session's answer, or what the person has to do next.
+
+        Args:
+            signing_in: the service's call.
+            status: of the answer.
+            by_password: whether the browser is known from now on as one of somebody who knows the password.
 
         Raises:
             APIError: whatever else the sign-in raises.
@@ -105,7 +116,11 @@ class Replies:
         except MfaSetupRequired as waiting:
             told = waiting.details
             return Answer(MfaSetupTicket(told["sessionToken"], int(MFA_TICKET_TTL.total_seconds())), 200)
-        return await self.session(signed_in.tokens, status=status)
+        answer = await self.session(signed_in.tokens, status=status)
+        if not by_password:
+            return answer
+        known = self.device.holding(self._devices.token(signed_in.user.email))
+        return msgspec.structs.replace(answer, cookies=(*answer.cookies, known))
 
     async def session(
         self, tokens: TokenPair, profile: ProfileRow | None = None, *, status: int | None = None

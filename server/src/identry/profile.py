@@ -20,26 +20,26 @@ from identry.core.db import Executor
 from identry.core.together import Together
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
-from identry.records import groups, identities, passkeys, sessions
+from identry.records import groups, identities, passkeys, seats, sessions
 
 log = structlog.get_logger("identry.profile")
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """A user in a tenant; the first fields in the order of `COLUMNS`."""
+    """A user in a tenant; the first nine fields in the order of `COLUMNS`."""
 
     user_id: UUID
     email: str
     full_name: str
     has_password: bool
-    elsewhere: list[str]
     mfa_enabled: bool
-    has_passkey: bool
     last_login_at: datetime | None
     tenant_id: UUID
     tenant_name: str
     tenant_demands_mfa: bool
     plan: str
+    elsewhere: tuple[str, ...]
+    has_passkey: bool
     groups: tuple[tuple[UUID, str], ...]
     permissions: tuple[str, ...]
     modules: tuple[str, ...]
@@ -48,34 +48,48 @@ class Profile(msgspec.Struct, frozen=True):
 ProfileRow = Sequence[Any]
 """What PostgreSQL told for `COLUMNS`."""
 
-# What a profile is made of, for a statement over `u` (users) and `tables`.
-COLUMNS = f"""
-    u.id, u.email, u.full_name, u.password_hash IS NOT NULL, {identities.METHODS}, u.mfa_enabled, {passkeys.OWNED},
-    u.last_login_at, t.id, t.name, t.mfa_required, plan.plan, plan.version,
-    held.ids, held.names, held.permissions, owned.id, owned.name, owned.permissions
-"""
-WIDTH = 19
+# A profile is read in two steps of one statement, so that no row is looked up twice. Whatever finds a session `s` and
+# its user `u` joins where that user is, …
+PLACE = f"""(
+    tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
+    LEFT JOIN company_entitlements plan ON plan.company_id = tm.tenant_id
+    LEFT JOIN {seats.PLACE}
+)"""
+AT_PLACE = "tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id"
+
+_PERSON = {
+    "user_id": "u.id",
+    "email": "u.email",
+    "full_name": "u.full_name",
+    "has_password": "u.password_hash IS NOT NULL",
+    "mfa_enabled": "u.mfa_enabled",
+    "last_login_at": "u.last_login_at",
+    "tenant_id": "t.id",
+    "tenant_name": "t.name",
+    "tenant_demands_mfa": "t.mfa_required",
+    "role": seats.PLACE_ROLE,
+    "plan": "plan.plan",
+    "plan_version": "plan.version",
+}
+PERSON = ", ".join(f"{expression} AS {name}" for name, expression in _PERSON.items())
+"""… and hands these on as a row of `p`; …"""
+
+_HANGING = (
+    *(identities.KINDS, passkeys.OWNED),
+    *("held.ids", "held.names", "held.permissions", "owned.id", "owned.name", "owned.permissions"),
+)
+TABLES = f"LEFT JOIN {groups.OWNED} CROSS JOIN LATERAL ({groups.HELD}) held"
+"""… behind which these are joined, …"""
+COLUMNS = ", ".join((*(f"p.{name}" for name in _PERSON), *_HANGING))
+"""… and this is the profile."""
+WIDTH = len(_PERSON) + len(_HANGING)
 """Of `COLUMNS`."""
 
-
-def tables(tenant_id: str) -> str:
-    """The joins behind `u` that `COLUMNS` need besides; without a membership (`tm`) there is no row.
-
-    Args:
-        tenant_id: the expression that says which tenant.
-    """
-    return f"""
-    JOIN tenant_members tm ON tm.tenant_id = {tenant_id} AND tm.user_id = u.id
-    JOIN tenants t ON t.id = tm.tenant_id
-    LEFT JOIN company_entitlements plan ON plan.company_id = tm.tenant_id
-    LEFT JOIN {groups.OWNED}
-    CROSS JOIN LATERAL ({groups.HELD}) held
-    """
-
-
 _OF_SESSIONS = f"""
-    SELECT s.id, {sessions.ENDED} IS NULL AND tm.is_active AND t.is_active, {COLUMNS}
-    FROM {sessions.OF_USERS} {tables("s.tenant_id")}
+    SELECT p.session_id, p.live, {COLUMNS} FROM (
+        SELECT s.id AS session_id, {sessions.ENDED} IS NULL AND tm.is_active AND t.is_active AS live, {PERSON}
+        FROM {sessions.OF_USERS} JOIN {PLACE} ON {AT_PLACE}
+    ) p {TABLES}
 """  # noqa: S608 - constant expressions
 
 
@@ -115,16 +129,19 @@ class Profiles:
 
     async def of_row(self, row: ProfileRow) -> Profile:
         """The profile that a statement has read."""
-        *known, plan, version, ids, names, permissions, owned_id, owned_name, owned_permissions = row
+        known = row[:9]
+        plan, version, kinds, has_passkey, ids, names, permissions, owned_id, owned_name, owned_permissions = row[10:]
         found = dict(zip(ids, names, strict=True)) if ids else {}
         if owned_id is not None:
             found[owned_id] = owned_name
             permissions = " ".join((*owned_permissions, permissions or ""))
         rest: Any = (
             plan or self._plan,
+            identities.methods(kinds),
+            has_passkey,
             tuple(sorted(found.items(), key=_by_name)) if len(found) > 1 else tuple(found.items()),
             _each_once(permissions or ""),
-            await self._modules(known[8], plan, version),
+            await self._modules(row[6], plan, version),
         )
         return Profile(*known, *rest)
 

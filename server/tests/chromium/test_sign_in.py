@@ -123,7 +123,10 @@ async def test_the_browser_keeps_the_cookie_from_scripts_and_from_other_paths(wo
     assert cookie["domain"] == "localhost"  # without a leading dot: of this host only
     assert not cookie["session"]
     assert cookie["expires"] - time.time() > 6 * 86400
-    assert [c["name"] for c in await tab.cookies(f"{world.api_url}/auth/refresh")] == []
+    elsewhere = await tab.cookies(f"{world.api_url}/auth/refresh")
+    assert [(c["name"], c["httpOnly"]) for c in elsewhere] == [
+        ("identry_device", True)
+    ]  # by which no session is opened
     for page in (tab, await visitor.tab(f"{world.api_url}/api/v1/auth/me")):
         assert await page.run("document.cookie") == ""
     kept = "JSON.stringify([{...localStorage}, {...sessionStorage}, history.state])"

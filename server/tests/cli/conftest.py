@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,5 @@ def seasoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(seasoned: Path, tmp_path: Path) -> Path:
     """A copy of it that a test may spoil."""
     home = tmp_path / "home"
-    shutil.copytree(seasoned, home, symlinks=True, ignore=shutil.ignore_patterns(".s.PGSQL*"))
-    for path in (home / ".identry", home / ".identry" / "postgres", home / ".identry" / "postgres" / "data"):
-        path.chmod(0o700)
+    subprocess.run(["cp", "-a", str(seasoned), str(home)], check=True)
     return home

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from harness import SIGNING_PEM
+from services.databases import create_database
 from services.ports import free_port
 from services.program import identry
 from services.redis import RedisServer
@@ -25,12 +24,9 @@ SECRET_KEY = "only for tests: 0123456789 abcdefghijklmnopqrst"
 
 
 @pytest.fixture(scope="module")
-def database(postgres: EmbeddedPostgres) -> Iterator[str]:
+async def database(postgres: EmbeddedPostgres) -> str:
     """A database of our own, empty at first."""
-    name = f"cli_{secrets.token_hex(4)}"
-    _execute(postgres.url, f"CREATE DATABASE {name}")
-    yield postgres.url.replace("/identry?", f"/{name}?")
-    _execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+    return await create_database(postgres.url)
 
 
 @pytest.fixture(scope="module")

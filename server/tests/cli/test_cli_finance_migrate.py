@@ -12,12 +12,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from harness import Servers
-from services.databases import create_database, with_database
+from services.databases import create_database, migrated_database, with_database
 from services.finance import SCHEMA
 from typer.testing import CliRunner
 
 from identry.cli.commands import program
-from identry.core.migrate import migrate_up
 
 PROGRAM = str(Path(sys.executable).with_name("identry"))
 
@@ -72,9 +71,7 @@ class Pair:
 
 @pytest.fixture
 async def pair(servers: Servers) -> Pair:
-    ours = await create_database(servers.postgres_url)
-    await migrate_up(ours)
-    pair = Pair(ours, await create_database(servers.postgres_url, SCHEMA))
+    pair = Pair(await migrated_database(servers.postgres_url), await create_database(servers.postgres_url, SCHEMA))
     await pair.add("ada@example.com")
     await pair.add("grace@example.com")
     return pair

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx2
 import pytest
 from harness import SIGNING_PEM
+from services.databases import create_database
 from services.ports import free_port
 from services.program import Running, all_gone, children, identry, is_open, started, wait_for
 from services.redis import RedisServer
@@ -27,21 +27,10 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(scope="module")
-def production(postgres: EmbeddedPostgres, redis_server: RedisServer) -> Iterator[dict[str, str]]:
+async def production(postgres: EmbeddedPostgres, redis_server: RedisServer) -> dict[str, str]:
     """A complete configuration on a database of its own."""
-    name = f"serve_{secrets.token_hex(4)}"
-
-    def execute(sql: str) -> None:
-        async def run() -> None:
-            connection = await asyncpg.connect(postgres.url)
-            await connection.execute(sql)
-            await connection.close()
-
-        asyncio.run(run())
-
-    execute(f"CREATE DATABASE {name}")
-    yield {
-        "DATABASE_URL": postgres.url.replace("/identry?", f"/{name}?"),
+    return {
+        "DATABASE_URL": await create_database(postgres.url),
         "REDIS_URL": redis_server.url,
         "JWT_SIGNING_KEY_PEM": SIGNING_PEM,
         "SECRET_KEY": "only for tests: 0123456789 abcdefghijklmnopqrst",
@@ -51,7 +40,6 @@ def production(postgres: EmbeddedPostgres, redis_server: RedisServer) -> Iterato
         "WORKERS": "2",
         "SHUTDOWN_DELAY": "1s",
     }
-    execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextlib.contextmanager

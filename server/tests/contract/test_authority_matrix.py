@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from harness import Harness, Person
+from rows import every
 
 STAFF = {"SA": "PLATFORM_SUPERADMIN", "AD": "PLATFORM_ADMIN", "MO": "PLATFORM_MODERATOR"}
 COMPANY = {"OWNER": "OWNER", "ADMIN": "ADMIN", "MANAGER": "MANAGER", "DELEGATED": "MANAGER", "MEMBER": "MEMBER"}
@@ -410,7 +411,7 @@ async def world(shared_app: Harness) -> World:
     return await World(shared_app).populate()
 
 
-@pytest.mark.parametrize("name", CASES)
+@every("name", CASES)
 async def test_exactly_those_may(world: World, name: str) -> None:
     build, may, other = CASES[name]
     wrong: list[str] = []
@@ -429,7 +430,7 @@ async def test_exactly_those_may(world: World, name: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", CASES)
+@every("name", CASES)
 async def test_without_a_token_everything_is_401(world: World, name: str) -> None:
     ask = await CASES[name][0](world, "MO")
     reply = await world.app.http.request(ask.method, ask.path, json=ask.json)

@@ -83,6 +83,7 @@ async def visitor(app: Harness, state: str) -> tuple[dict[str, str], dict[str, s
         browser.access_token = ""
     else:
         browser.cookie = ""
+    browser.device = ""
     headers = browser._headers()
     del headers["X-Forwarded-For"]
     return {**headers, "Origin": APP}, ids

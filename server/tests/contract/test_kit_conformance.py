@@ -7,24 +7,22 @@ token is the introspection of this surface. `StillSignedIn` below is the whole o
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 import pytest
 from harness import Harness, Person, Servers, running
 from second_factor import secured, ticket_for, verify
+from services.databases import migrated_database
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from identry.core.migrate import migrate_up
 from identry_kit import context
 from identry_kit.apierror import ServiceUnavailable, exception_handlers
 from identry_kit.httpware import standard_stack
@@ -110,12 +108,7 @@ async def service() -> AsyncIterator[Services]:
 @pytest.fixture
 async def alone(servers: Servers) -> AsyncIterator[Harness]:
     """A server with a database of its own, whose keys a test may change."""
-    name = f"kit_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(servers.postgres_url)
-    await admin.execute(f"CREATE DATABASE {name}")
-    await admin.close()
-    url = servers.postgres_url.replace("/identry?", f"/{name}?")
-    await migrate_up(url)
+    url = await migrated_database(servers.postgres_url)
     async with running(Servers(postgres_url=url, redis_url=""), redis=False) as app:
         yield app
 

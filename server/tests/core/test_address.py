@@ -7,6 +7,7 @@ import socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import every
 
 from identry.core.address import MAX_HOPS, TrustedProxies, address_bucket, client_ip
 
@@ -18,7 +19,7 @@ def seen(*values: str, peer: str | None = PROXY) -> str | None:
     return client_ip(peer, values, PROXIES)
 
 
-@pytest.mark.parametrize(
+@every(
     ("peer", "expected"),
     [
         ("192.0.2.1", "192.0.2.1"),
@@ -36,7 +37,7 @@ def test_without_a_trusted_peer_the_header_is_ignored(peer: str | None, expected
     assert seen(peer=peer) == expected
 
 
-@pytest.mark.parametrize(
+@every(
     ("values", "expected"),
     [
         # the ordinary shapes
@@ -119,7 +120,7 @@ GARBAGE = [
 ]
 
 
-@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda text: repr(text[:24]))
+@every("garbage", GARBAGE, ids=lambda text: repr(text[:24]))
 def test_what_is_no_address_stands_for_the_proxy_that_passed_it_on(garbage: str):
     """Neither an exception, nor a look past it to what anyone could have written."""
     assert seen(garbage) == PROXY
@@ -179,13 +180,13 @@ def test_without_trusted_proxies_only_the_peer_counts():
     assert client_ip("10.0.0.1", ["198.51.100.9"], TrustedProxies.parse(["10.0.0.0/8"])) == "198.51.100.9"
 
 
-@pytest.mark.parametrize("cidrs", ["10.0.0.1/8", "proxy.internal", "10.0.0.0/33", "10.0.0.0/8; 127.0.0.1"])
+@every("cidrs", ["10.0.0.1/8", "proxy.internal", "10.0.0.0/33", "10.0.0.0/8; 127.0.0.1"])
 def test_a_trusted_network_that_is_none_is_refused(cidrs: str):
     with pytest.raises(ValueError, match=cidrs.split("/", maxsplit=1)[0]):
         TrustedProxies.parse(cidrs)
 
 
-@pytest.mark.parametrize(
+@every(
     ("address", "bucket"),
     [
         ("192.0.2.1", "192.0.2.1"),

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+import uvloop
 from faults.proxy import FaultProxy, Mode
 from harness import Servers
 from services.pauses import Pauses
+from services.stalls import stand_still
 
 from identry.core import turns
 from identry.core.db import Database, Duplicate, Unavailable
@@ -221,6 +224,27 @@ async def test_a_hung_database_is_refused_in_time_and_used_again_afterwards(
     assert {type(reply) for reply in replies} == {Unavailable}
     proxy.set(Mode.PASS)
     await answered(far)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_database(servers: Servers, loop: Any) -> None:
+    async def stall() -> int:
+        db = await Database.connect(servers.postgres_url, min_size=1, max_size=1, patience=0.5)
+        async with db.connection() as lease:
+            slow = "SELECT 7 FROM pg_sleep(0.1)"
+            await lease.fetchval(slow)  # prepared now: what follows is one round trip
+            line = lease._connection._transport.get_extra_info("socket").fileno()
+            asked = asyncio.create_task(lease.fetchval(slow))
+            await stand_still(0.6, line)
+            answer: int = await asked
+        await db.close()
+        return answer
+
+    def elsewhere() -> int:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(stall())
+
+    assert await asyncio.to_thread(elsewhere) == 7
 
 
 async def test_an_unreachable_database_refuses_everybody_at_once(far: Database, proxy: FaultProxy) -> None:

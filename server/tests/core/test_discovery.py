@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from rows import every
 from services.clocks import StillClock
 from services.core_service import CoreServer
 
@@ -125,7 +126,7 @@ async def test_what_is_too_large_or_no_json_is_refused(asking: Asking) -> None:
         asking.clock.advance(16)
 
 
-@pytest.mark.parametrize(
+@every(
     "told",
     ["https://login.acme.com/", "https://LOGIN.acme.com", "https://login.acme.com:443", "https://login.acme.com.evil"],
 )
@@ -139,10 +140,8 @@ def test_an_issuer_may_end_with_a_slash() -> None:
     assert read_metadata(issuer, document(issuer)).issuer == issuer
 
 
-@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"])
-@pytest.mark.parametrize(
-    "url", ["http://login.acme.com/x", "javascript:x", "https://", "https:///x", "https://a b/", "//x", "", None, 5]
-)
+@every("name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"])
+@every("url", ["http://login.acme.com/x", "javascript:x", "https://", "https:///x", "https://a b/", "//x", "", None, 5])
 def test_endpoints_are_https(name: str, url: Any) -> None:
     with pytest.raises(DiscoveryFailed, match=name):
         read_metadata("https://login.acme.com", document("https://login.acme.com", **{name: url}))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from services.postgres import copy_of_cluster
 
 from identry.core import embedded_user
 from identry.core.embedded import AlreadyRunningError, EmbeddedError, EmbeddedPostgres
@@ -40,14 +41,10 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-@pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
+@pytest.fixture
+def made(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose cluster exists already."""
-    path = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    with EmbeddedPostgres(path / "made"):
-        pass
-    yield path / "made"
-    shutil.rmtree(path)
+    return copy_of_cluster(folder / "pg", tmp_path_factory)
 
 
 async def value(url: str, sql: str) -> object:
@@ -121,16 +118,16 @@ async def test_only_the_owner_can_connect_and_there_is_no_tcp_port(made: Path) -
         assert await value(server.url, "SELECT current_setting('listen_addresses')") == ""
 
 
-def test_neither_permissions_nor_owners_of_parent_folders_change(folder: Path) -> None:
-    parents = [folder, *folder.parents]
+def test_neither_permissions_nor_owners_of_parent_folders_change(made: Path) -> None:
+    parents = [*made.parents]
     before = [(p.stat().st_mode, p.stat().st_uid) for p in parents]
-    with EmbeddedPostgres(folder / "pg"):
+    with EmbeddedPostgres(made):
         pass
     assert [(p.stat().st_mode, p.stat().st_uid) for p in parents] == before
 
 
 def test_a_second_holder_is_told_who_holds_it(made: Path) -> None:
-    process, _, _ = hold(made)
+    process, pid, _ = hold(made)
     try:
         with pytest.raises(AlreadyRunningError, match=rf"already running \(pid {process.pid}\)"):
             EmbeddedPostgres(made).start()
@@ -138,6 +135,7 @@ def test_a_second_holder_is_told_who_holds_it(made: Path) -> None:
             EmbeddedPostgres(made).reset()
     finally:
         kill(process)
+    assert gone(pid)
 
 
 async def test_a_killed_holder_takes_the_server_down_and_loses_nothing(made: Path) -> None:
@@ -187,8 +185,8 @@ def test_a_half_made_cluster_is_made_again(folder: Path) -> None:
         assert not (folder / "pg" / "data.partial").exists()
 
 
-async def test_reset_starts_from_nothing(folder: Path) -> None:
-    server = EmbeddedPostgres(folder / "pg")
+async def test_reset_starts_from_nothing(made: Path) -> None:
+    server = EmbeddedPostgres(made)
     await value(server.start(), "CREATE TABLE t ()")
     server.stop()
     server.reset()
@@ -197,20 +195,20 @@ async def test_reset_starts_from_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "a folder, with ' everything = %"])
-async def test_a_path_that_no_socket_can_have_gets_a_private_folder(folder: Path, name: str) -> None:
-    with EmbeddedPostgres(folder / name) as server:
+async def test_a_path_that_no_socket_can_have_gets_a_private_folder(
+    folder: Path, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with EmbeddedPostgres(copy_of_cluster(folder / name, tmp_path_factory)) as server:
         assert await value(server.url, "SELECT 1") == 1
         private = Path(server.url.rpartition("host=")[2])
         assert private.stat().st_mode & 0o777 == 0o700
     assert not private.exists()
 
 
-def test_data_of_another_major_version_is_refused_in_one_line(folder: Path) -> None:
-    with EmbeddedPostgres(folder / "pg"):
-        pass
-    (folder / "pg" / "data" / "PG_VERSION").write_text("17\n")
+def test_data_of_another_major_version_is_refused_in_one_line(made: Path) -> None:
+    (made / "data" / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match=r"holds PostgreSQL 17 data, this release brings 18.*--reset"):
-        EmbeddedPostgres(folder / "pg").start()
+        EmbeddedPostgres(made).start()
 
 
 def test_a_server_that_cannot_start_says_why(made: Path) -> None:
@@ -253,15 +251,15 @@ class TestUsers:
             assert (folder / "pg" / "data").stat().st_uid == 0
 
     async def test_without_user_namespaces_root_hands_the_data_to_nobody(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+        self, made: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with EmbeddedPostgres(folder / "pg") as server:
+        with EmbeddedPostgres(made) as server:
             await value(server.url, "CREATE TABLE before AS SELECT 3 AS n")
         monkeypatch.setattr(embedded_user, "NAMESPACE", "0:refused")
-        with EmbeddedPostgres(folder / "pg") as server:
+        with EmbeddedPostgres(made) as server:
             assert Path(f"/proc/{server.pid}").stat().st_uid == self.nobody()[0]
             assert await value(server.url, "SELECT n FROM before") == 3
-        assert folder.stat().st_uid == 0
+        assert made.parent.stat().st_uid == 0
 
     def test_when_no_user_can_reach_the_folder_the_error_says_what_to_do(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch

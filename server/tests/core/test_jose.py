@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from joserfc import jws
 from joserfc.jwk import import_key
+from rows import every
 
 from identry.core import jose
 from identry.core.jose import BadKeyError, PrivateKey
@@ -193,7 +194,7 @@ BAD_PEMS = {
 }
 
 
-@pytest.mark.parametrize(("pem", "message"), BAD_PEMS.items(), ids=BAD_PEMS.values())
+@every(("pem", "message"), BAD_PEMS.items(), ids=BAD_PEMS.values())
 def test_an_unusable_pem_says_why_and_shows_nothing_of_itself(pem: str, message: str):
     with pytest.raises(BadKeyError, match=message) as caught:
         jose.load_private_pem(pem)
@@ -209,7 +210,7 @@ def test_a_public_override_must_be_the_other_half():
         jose.load_private_pem(RSA_KEY.private_pem(), public_pem="garbage")
 
 
-@pytest.mark.parametrize("kid", ["", "a b", "a\n", "ä", "x" * 129])
+@every("kid", ["", "a b", "a\n", "ä", "x" * 129])
 def test_a_kid_is_visible_ascii_of_bounded_length(kid: str):
     with pytest.raises(BadKeyError, match="JWT_KID"):
         jose.load_private_pem(RSA_KEY.private_pem(), kid)

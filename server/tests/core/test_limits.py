@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rows import every
 from services.clocks import StillClock
 from services.ports import free_port
 from services.redis import RedisServer
@@ -179,7 +180,7 @@ async def test_forgetting_gives_every_attempt_back():
     assert not await spent(limiter, limit, "k")
 
 
-@pytest.mark.parametrize(
+@every(
     ("one", "other"),
     [
         (("ab", "c"), ("a", "bc")),

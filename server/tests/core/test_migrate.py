@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import zlib
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from services.databases import create_database
 
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.migrate import MigrationError, migrate_down, migrate_force, migrate_status, migrate_up
@@ -26,22 +25,10 @@ print(asyncio.run(migrate_up(sys.argv[1], Path(sys.argv[2]))))
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
-    path = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    with EmbeddedPostgres(path / "pg", options={"fsync": "off"}) as running:
-        yield running
-    shutil.rmtree(path)
-
-
 @pytest.fixture
-async def url(server: EmbeddedPostgres) -> AsyncIterator[str]:
+async def url(postgres: EmbeddedPostgres) -> str:
     """An empty database."""
-    admin = await asyncpg.connect(server.url)
-    await admin.execute("DROP DATABASE IF EXISTS auth WITH (FORCE)")
-    await admin.execute("CREATE DATABASE auth")
-    yield server.url.replace("/identry?", "/auth?")
-    await admin.close()
+    return await create_database(postgres.url)
 
 
 @pytest.fixture
@@ -93,7 +80,7 @@ async def test_the_table_is_golang_migrates(url: str, folder: Path) -> None:
 
 async def test_golang_migrates_own_lock_keeps_it_waiting(url: str, folder: Path) -> None:
     tool = await asyncpg.connect(url)
-    key = zlib.crc32(b"public\0schema_migrations\0/auth") * 1486364155 % 2**32
+    key = zlib.crc32(b"public\0schema_migrations\0" + urlsplit(url).path.encode()) * 1486364155 % 2**32
     await tool.execute("SELECT pg_advisory_lock($1)", key)
     waiting = asyncio.create_task(migrate_up(url, folder))
     await asyncio.sleep(0.3)
@@ -224,10 +211,10 @@ async def test_a_role_without_rights_may_start_when_nothing_is_pending(url: str,
     ],
 )
 async def test_an_unreachable_database_is_one_clear_line(
-    server: EmbeddedPostgres, folder: Path, target: str, message: str
+    postgres: EmbeddedPostgres, folder: Path, target: str, message: str
 ) -> None:
     with pytest.raises(MigrationError) as caught:
-        await migrate_up(target.replace("SOCKET", str(server.data_dir / "run")), folder)
+        await migrate_up(target.replace("SOCKET", postgres.url.rpartition("host=")[2]), folder)
     text = str(caught.value)
     assert text.startswith("cannot connect to PostgreSQL: ")
     assert message in text

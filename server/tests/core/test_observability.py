@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
+from rows import every
 
 from identry.core import jose, observability
 from identry.core.clock import MovableClock
@@ -135,7 +136,7 @@ def test_random_tokens_are_hidden_wherever_they_stand(log: Log, encoding: str, s
             assert canary[:width] not in log.getvalue(), sentence
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "secret"),
     [
         ("postgresql://auth:p%40ss@db:5432/auth", "p%40ss"),
@@ -167,7 +168,7 @@ def test_a_jwt_is_hidden_whole_cut_and_with_encoded_dots() -> None:
         assert signature not in clean(text)
 
 
-@pytest.mark.parametrize(
+@every(
     "name",
     [
         "password",
@@ -202,7 +203,7 @@ def test_what_is_called_a_secret_is_hidden_whatever_it_looks_like(name: str) -> 
         assert hidden("fields", {"inner": [{name: value}]}) == {"inner": [{name: "[redacted]"}]}
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "value"),
     [
         ("token_version", "3"),

@@ -6,16 +6,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
+from services.databases import migrated_database
 
 from identry.core import partitions
 from identry.core.db import Database
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.ids import uuid7_at
-from identry.core.migrate import migrate_up
 from identry.core.partitions import AUDIT, SESSIONS, month_of
 
 
@@ -26,16 +24,9 @@ def at(text: str) -> datetime:
 @pytest.fixture
 async def db(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     """A database of its own, so that months of other years are nobody else's."""
-    name = f"months_{secrets.token_hex(4)}"
-    connection = await asyncpg.connect(postgres.url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    url = postgres.url.replace(urlsplit(postgres.url).path, f"/{name}", 1)
-    await migrate_up(url)
-    database = await Database.connect(url, patience=30)
+    database = await Database.connect(await migrated_database(postgres.url), patience=30)
     yield database
     await database.close()
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
 
 
 async def months(db: Database, table: str) -> list[str]:

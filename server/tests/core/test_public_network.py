@@ -16,12 +16,15 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+from rows import every
 from services.certificates import self_signed
 from services.pauses import Pauses
 
 from identry.core.outbound import JsonClient, OutboundError
 from identry.core.public_network import PublicNetwork, Resolve, is_public
 
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts nobody; to read all authorities of the machine takes longer than a test."""
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
@@ -129,18 +132,19 @@ HOSTS = [
 ]
 
 
-@pytest.mark.parametrize("scheme", ["https", "http"])
-@pytest.mark.parametrize("number", range(len(HOSTS)))
-async def test_private_addresses_are_refused_in_every_spelling(private: Listener, number: int, scheme: str) -> None:
+async def test_private_addresses_are_refused_in_every_spelling(private: Listener) -> None:
     client = JsonClient(transport=PublicNetwork(plain_http=True))
-    try:
-        assert await refused(client, f"{scheme}://{HOSTS[number]}:{private.port}/") in {"ConnectError", "InvalidURL"}
-    finally:
-        await client.close()
-    assert private.seen == 0
+    wrong = {}
+    for url in (f"{scheme}://{host}:{private.port}/" for scheme in ("https", "http") for host in HOSTS):
+        told = await refused(client, url)
+        if told not in {"ConnectError", "InvalidURL"} or private.seen:
+            wrong[url] = told
+            private.seen = 0
+    assert wrong == {}
+    await client.close()
 
 
-@pytest.mark.parametrize(
+@every(
     "url",
     [
         "http://public.example/",
@@ -168,7 +172,7 @@ async def test_only_https_with_a_host_and_nothing_else_is_asked(url: str) -> Non
         asked.append(host)
         return ["127.0.0.1"]
 
-    client = JsonClient(transport=PublicNetwork(resolve=resolve))
+    client = JsonClient(transport=PublicNetwork(resolve=resolve, verify=NOBODY))
     await refused(client, url)
     assert asked == []
     await client.close()

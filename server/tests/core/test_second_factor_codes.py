@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pyotp
-import pytest
+from rows import every
 
 from identry.core import recovery_codes, totp
 from identry.core.recovery_codes import RecoveryCodes
@@ -18,7 +18,7 @@ from identry.core.secrets import RootSecret
 RFC_SECRET = base64.b32encode(b"12345678901234567890").decode()
 
 
-@pytest.mark.parametrize(
+@every(
     ("seconds", "eight_digits"),
     [
         (59, "94287082"),
@@ -40,14 +40,14 @@ def test_a_step_that_was_used_matches_no_more() -> None:
     assert totp.matching_step(RFC_SECRET, "050471", moment, after=step) is None
 
 
-@pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+@every(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
 def test_one_step_of_drift_is_accepted(steps: int, accepted: bool) -> None:
     moment = datetime.fromtimestamp(1234567890, UTC)
     code = pyotp.HOTP(RFC_SECRET).at(totp.step_at(moment) + steps)
     assert (totp.matching_step(RFC_SECRET, code, moment) is not None) is accepted
 
 
-@pytest.mark.parametrize("text", ["", "12345", "1234567", "12345a", "١٢٣٤٥٦", "123456\n", " 12345"])
+@every("text", ["", "12345", "1234567", "12345a", "١٢٣٤٥٦", "123456\n", " 12345"])
 def test_what_is_no_code_is_not_taken_for_one(text: str) -> None:
     assert not totp.is_code(text)
 
@@ -87,7 +87,7 @@ def test_a_selector_depends_on_user_and_key() -> None:
     assert len({(c.selector(user_id, f"ABCDE{i:05}")) for c in (codes, others) for i in range(64)}) > 32
 
 
-@pytest.mark.parametrize(
+@every(
     ("typed", "canonical"),
     [
         ("ABCDE12345", "ABCDE12345"),

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import every
 
 from identry.core import jose
 from identry.core.secrets import (
@@ -107,7 +108,7 @@ def test_tokens_are_url_safe_and_hashed_with_sha256():
     assert len(token_hash("\ud800 lone surrogate")) == 32
 
 
-@pytest.mark.parametrize(
+@every(
     ("a", "b", "same"),
     [
         ("a", "a", True),

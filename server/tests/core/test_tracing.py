@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from harness import PASSWORD, Servers, running
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from rows import every
 
 from identry.core.tracing import statement_name
 
@@ -147,7 +148,7 @@ def test_without_an_endpoint_opentelemetry_is_not_even_loaded() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
+@every(
     ("sql", "name"),
     [
         ("SELECT 1", "SELECT"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rows import every
 
 from identry import __version__
 from identry.settings.model import Settings
@@ -38,7 +39,7 @@ def defined(path: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+@every("template", TEMPLATES, ids=lambda path: path.name)
 def test_templates_use_values_that_exist_and_close_what_they_open(template: Path) -> None:
     text = template.read_text()
     for path in re.findall(r"\.Values\.([A-Za-z0-9_.]+)", text):

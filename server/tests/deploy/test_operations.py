@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import asyncpg
 import pytest
 import yaml
 from harness import Servers, running
-from services.program import PROGRAM, environment
+from services.program import identry
 
 from identry.settings.model import Settings
 from identry.settings.variables import variables_of
@@ -84,9 +83,7 @@ def commands() -> list[str]:
 def test_every_command_exists(words: str, tmp_path: Path) -> None:
     if words == "serve":  # it takes no options, not even this one
         return
-    done = subprocess.run(
-        [*PROGRAM, *words.split(), "--help"], capture_output=True, env=environment(), cwd=tmp_path, check=False
-    )
+    done = identry(*words.split(), "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 

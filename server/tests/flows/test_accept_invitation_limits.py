@@ -124,7 +124,8 @@ async def test_thirty_tries_a_minute_for_each_client_address(app: Harness) -> No
 
 async def test_tokens_of_other_purposes_are_worthless(app: Harness) -> None:
     person = await app.signed_in()
-    await app.http.post("/auth/password-reset/request", json={"email": person.email})
+    where = {"X-Forwarded-For": app.fresh_ip()}
+    await app.http.post("/auth/password-reset/request", json={"email": person.email}, headers=where)
     reset = (await letters(app, person.email, "password_reset"))[0].context["token"]
     made = await offer(app)
     for token in (reset, person.refresh_token, person.access_token[:1000]):

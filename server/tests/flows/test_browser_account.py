@@ -13,8 +13,9 @@ from second_factor import secured
 
 from identry.core.ids import uuid7
 from identry.core.limits import CHECK_METHOD, PASSWORD_CHANGE
-from identry.records import groups, tenants
+from identry.records import groups, identities, tenants
 from identry.records.groups import Group
+from identry.records.identities import Identity
 
 NEW = "another horse, another battery"
 BEARER_ROUTES = [
@@ -67,6 +68,21 @@ async def test_the_owner_of_the_company_is_shown_in_admin_beside_its_other_group
     assert [group["name"] for group in me["groups"]] == ["accounts", "Admin", "Zeppelins"]
     assert me["permissions"] == ["*", "assets:read", "vendors:read"]
     assert me == browser.me
+    assert (await browser.post("/refresh")).json()["user"] == me
+    await app.db.execute("UPDATE company_memberships SET role = 'ADMIN' WHERE user_id = $1", person.id)
+    for told in ((await browser.post("/refresh")).json()["user"], (await browser.get("/me")).json()):
+        assert [group["name"] for group in told["groups"]] == ["accounts", "Zeppelins"]
+
+
+async def test_me_and_a_refresh_tell_each_way_to_sign_in_once(app: Harness) -> None:
+    person, now = await app.make_user(), app.clock.now()
+    browser = await signed_in(app, person)
+    for kind in ("oidc", "entra", "entra"):
+        identity_id, issuer = uuid7(app.clock), "https://id.example"
+        identity = Identity(identity_id, person.id, kind, issuer, "", str(identity_id), None, None, now, None)
+        assert await identities.insert(app.db, identity)
+    for told in ((await browser.post("/refresh")).json()["user"], (await browser.get("/me")).json()):
+        assert told["auth_methods"] == ["password", "microsoft", "oidc"]
 
 
 async def test_me_says_that_a_second_factor_is_demanded(app: Harness) -> None:

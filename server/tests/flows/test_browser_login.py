@@ -38,11 +38,13 @@ async def test_a_password_becomes_a_session_of_the_tenant(app: Harness) -> None:
 async def test_the_refresh_token_is_in_the_cookie_and_nowhere_else(app: Harness) -> None:
     person, _ = await person_of(app)
     reply = await Browser(app).login(person)
-    [line] = reply.headers.get_list("set-cookie")
+    line, device = reply.headers.get_list("set-cookie")
     cookie = SimpleCookie(line)["refresh_token"]
     attributes = [part.strip() for part in line.split(";")][1:]
     assert sorted(attributes) == ["HttpOnly", "Max-Age=604800", "Path=/api/v1/auth", "SameSite=Strict", "Secure"]
     assert cookie.value not in reply.text
+    assert device.startswith("__Host-identry_device=")
+    assert device.endswith("; Path=/; Max-Age=15552000; HttpOnly; Secure; SameSite=Strict")
     assert reply.headers["cache-control"] == "no-store"
 
 
@@ -168,8 +170,10 @@ async def test_a_second_factor_comes_before_any_token(app: Harness) -> None:
     assert set(body) == {"mfa_required", "session_token", "methods", "expires_in"}
     assert (body["mfa_required"], body["methods"], body["expires_in"]) == (True, ["totp", "recovery_code"], 300)
     assert "set-cookie" not in reply.headers
+    assert not browser.device
     done = await browser.post("/mfa/verify", {"session_token": body["session_token"], "totp_code": ada.code(app)})
     assert done.status_code == 200
+    assert browser.device, "a password was right here, and all that came after it"
     assert done.json()["user"]["mfa_enabled"] is True
     claims = await app.app.engines.browser.verifier.verify(browser.access_token)
     assert list(claims["amr"]) == ["pwd", "otp", "mfa"]
@@ -303,9 +307,9 @@ async def test_plain_http_on_this_machine_has_a_cookie_without_secure(servers: S
     async with running(servers, API_PUBLIC_URL="http://localhost:3097", REFRESH_COOKIE_SAMESITE="lax") as app:
         person = await app.make_user()
         await settle(app, person, await tenant(app))
-        [line] = (await Browser(app).login(person)).headers.get_list("set-cookie")
-        assert "Secure" not in line
-        assert "SameSite=Lax" in line
+        for line in (await Browser(app).login(person)).headers.get_list("set-cookie"):
+            assert "Secure" not in line
+            assert "SameSite=Lax" in line
 
 
 async def test_without_public_addresses_production_has_no_such_routes(servers: Servers) -> None:

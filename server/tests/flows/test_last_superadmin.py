@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from harness import Harness, Person, Servers, running
-
-from identry.core.db import Database
-from identry.core.migrate import migrate_up
+from services.databases import migrated_database
 
 
 @pytest.fixture(scope="module")
 async def lonely(servers: Servers) -> AsyncIterator[Harness]:
     """An application on an empty database."""
-    db = await Database.connect(servers.postgres_url, patience=30)
-    await db.execute("CREATE DATABASE lonely")
-    await db.close()
-    url = urlunsplit(urlsplit(servers.postgres_url)._replace(path="/lonely"))
-    await migrate_up(url)
+    url = await migrated_database(servers.postgres_url)
     async with running(Servers(url, servers.redis_url)) as harness:
         yield harness
 

@@ -137,7 +137,8 @@ async def test_an_unknown_ticket_is_the_same_401(app: Harness, ticket: str) -> N
 
 async def test_tickets_of_other_purposes_are_worthless(app: Harness) -> None:
     user = await secured(app)
-    await app.http.post("/auth/password-reset/request", json={"email": user.person.email})
+    where = {"X-Forwarded-For": app.fresh_ip()}
+    await app.http.post("/auth/password-reset/request", json={"email": user.person.email}, headers=where)
     reset = (await letters(app, user.person.email, "password_reset"))[0].context["token"]
     assert_wrong(await verify(app, reset, user.code(app)))
 

@@ -27,7 +27,8 @@ async def assert_no_session(app: Harness, person: Person, reply: Any) -> None:
 
 
 async def reset(app: Harness, found: Owner) -> Any:
-    await app.http.post("/auth/password-reset/request", json={"email": found.person.email})
+    where = {"X-Forwarded-For": app.fresh_ip()}
+    await app.http.post("/auth/password-reset/request", json={"email": found.person.email}, headers=where)
     link = (await letters(app, found.person.email, "password_reset"))[0].context["token"]
     return await Browser(app).post("/password-reset/confirm", {"token": link, "new_password": "a new passphrase"})
 

@@ -159,6 +159,9 @@ async def test_without_grace_every_repeat_is_reuse(servers: Servers) -> None:
         assert_refused(await me(app, person), "session_revoked")
 
 
+_BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
 def forged(token: str) -> list[str]:
     data = bytearray(base64.urlsafe_b64decode(token + "="))
     flipped = bytes([*data[:-1], data[-1] ^ 1])
@@ -177,7 +180,10 @@ def forged(token: str) -> list[str]:
         secrets.token_urlsafe(51),
         *(base64.urlsafe_b64encode(raw).rstrip(b"=").decode() for raw in (flipped, other_session, other_generation)),
         # The same bytes in a spelling that is not canonical.
-        token[:-1] + chr(ord(token[-1]) + 1 if token[-1].isalnum() else ord("B")),
+        *(token[:-1] + _BASE64URL[_BASE64URL.index(token[-1]) + spare] for spare in (1, 2, 3)),
+        *(token[:40] + other + token[41:] for other in "+/=\n"),
+        token[:-4] + "\n" + token[-3:],
+        token[:-1] + "=",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from rows import every
 
 from identry.pages.devices import described
 
@@ -43,13 +43,13 @@ KNOWN = {
 NOTHING = ("unknown", "", "")
 
 
-@pytest.mark.parametrize(("user_agent", "device"), KNOWN.items(), ids=lambda value: str(value)[-30:])
+@every(("user_agent", "device"), KNOWN.items(), ids=lambda value: str(value)[-30:])
 def test_a_device_is_named_as_its_owner_knows_it(user_agent: str, device: tuple[str, str, str]) -> None:
     found = described(user_agent)
     assert (found.kind, found.program, found.system) == device
 
 
-@pytest.mark.parametrize("user_agent", [None, "", "Mozilla/5.0", "<script>alert(1)</script>", "\x00", "a" * 10_000])
+@every("user_agent", [None, "", "Mozilla/5.0", "<script>alert(1)</script>", "\x00", "a" * 10_000])
 def test_what_nobody_knows_is_repeated_nowhere(user_agent: str | None) -> None:
     found = described(user_agent)
     assert (found.kind, found.program, found.system) == NOTHING

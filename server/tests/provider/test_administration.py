@@ -212,7 +212,7 @@ async def test_signing_in_by_password_can_be_switched_off(app: Harness) -> None:
     from identry.flows.login import administration
     from identry.signin import PasswordLoginDisabled
 
-    rows = administration.operations(None, None, enabled=False)  # type: ignore[arg-type]  # neither is reached
+    rows = administration.operations(None, None, None, enabled=False)  # type: ignore[arg-type]  # neither is reached
     with pytest.raises(PasswordLoginDisabled):
         await rows[0].handler(None)  # type: ignore[arg-type]
     assert PasswordLoginDisabled.api_error == "password_login_disabled"

@@ -16,6 +16,7 @@ from provider.authorization import (
     CALLBACK,
     CHALLENGE,
     REFUSED_ANYWHERE,
+    VERIFIER,
     ask,
     code_of,
     decide,
@@ -30,7 +31,7 @@ from provider.browsers import Browser
 from identry import tenancy
 from identry.core.limits import AUTHORIZE
 from identry.core.secrets import token_hash
-from identry.records import tenants
+from identry.records import app_members, tenants
 from identry.tokens import ProviderGrant
 
 
@@ -288,6 +289,25 @@ async def test_an_application_of_a_tenant_is_for_its_people(app: Harness) -> Non
     client = await web_client(app, tenant_id=tenant_id)
     code_of(await ask(await Browser(app).sign_in(person), client))
     assert error_of(await ask(await signed_in(app), client)) == "access_denied"
+
+
+async def test_an_application_for_members_is_for_those_and_for_administrators_of_the_platform(app: Harness) -> None:
+    client = await web_client(app, members_only=True)
+    person = await app.make_user()
+    root = await Browser(app).sign_in(await app.make_user(global_role="PLATFORM_ADMIN"))
+    browser = await Browser(app).sign_in(person)
+    assert error_of(await ask(browser, client)) == "access_denied"
+    assert error_of(await ask(browser, client, prompt="none")) == "access_denied"
+    code_of(await ask(root, client))
+    await app_members.insert(app.db, client.client.id, person.id, "viewer", invite_sent=False, now=app.clock.now())
+    code = code_of(await ask(browser, client))
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    await app_members.delete(app.db, client.client.id, person.id)
+    reply = await app.http.post(
+        "/oauth/token", data={**form, **client.credentials}, headers={"X-Forwarded-For": app.fresh_ip()}
+    )
+    assert (reply.status_code, reply.json()["error"]) == (400, "invalid_grant"), "asked again when the grant is opened"
+    code_of(await ask(root, client))
 
 
 async def test_an_answer_may_be_posted_by_a_form(app: Harness) -> None:

@@ -43,7 +43,7 @@ async def test_an_application_lives_from_create_to_delete(app: Harness, servers:
     made = await cli.json(
         "create", "Reports", "--client-id", name, "--redirect-uri", "https://reports.example.com/callback",
         "--redirect-uri", "http://localhost:3000/callback", "--access-ttl", "5m", "--first-party",
-        "--claim", "team=department", "--color", "#1A73E8", "--sign-up", "closed",
+        "--claim", "team=department", "--color", "#1A73E8", "--sign-up", "closed", "--members-only",
     )  # fmt: skip
     first = made["client_secret"]
     assert (made["client_id"], made["active"], made["is_public"], made["secrets"]) == (name, True, False, 1)
@@ -51,7 +51,7 @@ async def test_an_application_lives_from_create_to_delete(app: Harness, servers:
     assert (made["access_token_ttl"], made["claim_mappings"], made["brand_color"]) == (
         300, {"team": "department"}, "#1a73e8",
     )  # fmt: skip
-    assert made["sign_up"] == "closed"
+    assert (made["sign_up"], made["members_only"]) == ("closed", True)
     assert len(first) >= 43
     assert await token_status(app, name, first) == 200
     stored = await app.db.fetchval("SELECT count(*) FROM client_secrets s WHERE s::text LIKE '%' || $1 || '%'", first)

@@ -6,12 +6,14 @@ import base64
 from datetime import timedelta
 from typing import Any
 
+from browser import Browser, settle, tenant
 from harness import PASSWORD, Harness, Person
 from provider.applications import App
+from provider.callers import MANAGE
 from provider.page_browser import PageBrowser
 from provider.people import log_in, member, public_app
 
-from identry.core.limits import ACCOUNT_FAILURES, APP_ACCOUNT_FAILURES, APP_LOGIN, BROWSER_LOGIN
+from identry.core.limits import ACCOUNT_FAILURES, APP_ACCOUNT_FAILURES, APP_LOGIN, BROWSER_LOGIN, LOGIN
 
 
 async def _try(app: Harness, made: App, person: Person, ip: str, password: str = PASSWORD, **told: Any) -> Any:
@@ -81,7 +83,7 @@ async def test_a_browser_in_which_somebody_signed_in_is_known_on_the_page(app: H
     token = known.cookies.pop("__Host-identry_device")
     known.cookies = {"__Host-identry_device": token}
     wrong = Person(person.id, person.email, "wrong")
-    for _ in range(ACCOUNT_FAILURES.limit):
+    for _ in range(APP_ACCOUNT_FAILURES.limit):
         await app.app.engines.login_limiter.forget(BROWSER_LOGIN, ip)
         assert (await stranger.sign_in(wrong)).status == 401
     assert "__Host-identry_device" not in stranger.cookies
@@ -89,3 +91,56 @@ async def test_a_browser_in_which_somebody_signed_in_is_known_on_the_page(app: H
     assert (await stranger.sign_in(person)).status == 429
     assert (await known.sign_in(person)).path == "/account"
     assert known.cookies["__Host-identry_device"] != token
+
+
+async def test_a_browser_in_which_somebody_signed_in_is_known_to_the_single_page_app_too(app: Harness) -> None:
+    person, ip = await app.make_user(), app.fresh_ip()
+    await settle(app, person, await tenant(app))
+    known, stranger = (Browser(app, ip=ip) for _ in range(2))
+    assert (await known.login(person)).status_code == 200
+    token, known.cookie = known.device, ""
+    for _ in range(ACCOUNT_FAILURES.limit):
+        await app.app.engines.login_limiter.forget(BROWSER_LOGIN, ip)
+        assert (await stranger.login(person, "wrong")).status_code == 401
+    assert stranger.device == ""
+    await app.app.engines.login_limiter.forget(BROWSER_LOGIN, ip)
+    assert (await stranger.login(person)).status_code == 429
+    assert (await known.login(person)).status_code == 200
+    assert known.device != token
+
+
+async def test_a_device_of_an_administrator_is_known_on_the_admin_port(app: Harness) -> None:
+    person, ip = await app.make_user(global_role="PLATFORM_SUPERADMIN"), app.fresh_ip()
+
+    async def enter(path: str, password: str = PASSWORD, bearer: str = "", **told: Any) -> Any:
+        await app.app.engines.login_limiter.forget(APP_LOGIN, ip)
+        headers = {"X-Forwarded-For": ip} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
+        who = {} if bearer else {"email": person.email}
+        body = {**who, "password": password, **told}
+        return await app.http.post(f"{MANAGE}/api/admin/{path}", json=body, headers=headers)
+
+    first = (await enter("login", device_token="")).json()
+    for _ in range(APP_ACCOUNT_FAILURES.limit):
+        assert (await enter("login", "wrong")).status_code == 401
+    assert (await enter("login")).status_code == 403
+    assert (await enter("elevate", bearer=first["access_token"])).status_code == 403
+    known = {"device_token": first["device_token"]}
+    assert (await enter("elevate", bearer=first["access_token"], **known)).status_code == 200
+    again = await enter("login", **known)
+    assert (again.status_code, again.json()["device_token"] not in {"", first["device_token"]}) == (200, True)
+
+
+async def test_a_password_that_was_wrong_on_one_surface_was_wrong_on_all(app: Harness) -> None:
+    made = await public_app(app)
+    person, ip = await member(app, made), app.fresh_ip()
+
+    async def at_the_platform(password: str) -> int:
+        await app.app.engines.login_limiter.forget(LOGIN, ip)
+        body = {"email": person.email, "password": password}
+        return int((await app.http.post("/auth/login", json=body, headers={"X-Forwarded-For": ip})).status_code)
+
+    assert [await at_the_platform("wrong") for _ in range(APP_ACCOUNT_FAILURES.limit)] == [401] * 5
+    assert (await _try(app, made, person, ip)).status_code == 403
+    left = ACCOUNT_FAILURES.limit - APP_ACCOUNT_FAILURES.limit
+    assert [await at_the_platform("wrong") for _ in range(left)] == [401] * left
+    assert await at_the_platform(PASSWORD) == 429

@@ -9,6 +9,7 @@ import pytest
 from harness import Harness
 from provider.accessibility import page_faults
 from provider.page_browser import PageBrowser
+from rows import every
 from second_factor import secured
 
 from identry.pages import LANGUAGES, Brand, Catalog
@@ -51,7 +52,7 @@ def test_what_is_filled_into_a_text_is_escaped() -> None:
     assert str(CATALOG.of("en")("login.to", app="<b>{x}")) == "to continue to &lt;b&gt;{x}"
 
 
-@pytest.mark.parametrize(
+@every(
     ("wish", "language"),
     [
         ("de-CH,de;q=0.9,en;q=0.8", "de"),
@@ -85,7 +86,7 @@ SHOWN_BY_THEIR_PAGE = {"InvalidVerification", "InvalidInvitation", "UnknownAppli
 HUES = ["#ff0000", "#ffee00", "#00ff00", "#00aaff", "#2348c7", "#777777", "#000000", "#ffffff", "#757575", "#f2c14e"]
 
 
-@pytest.mark.parametrize("color", HUES)
+@every("color", HUES)
 def test_any_brand_can_be_read_in_both_themes(color: str) -> None:
     light, dark = _themes(Brand("Acme", color).css)
     assert contrast(light["on-brand"], light["brand"]) >= 4.5

@@ -10,6 +10,7 @@ import pytest
 from harness import PASSWORD, Harness, Person
 from letters import letters
 from provider.applications import App, claims_of
+from provider.page_browser import PageBrowser
 from provider.people import log_in, member, post, public_app, somebody, user_row
 from second_factor import secured
 
@@ -71,6 +72,28 @@ async def test_asking_for_a_link_tells_nothing(app: Harness) -> None:
     assert replies[0].content == replies[1].content
     assert await letters(app, unknown) == []
     assert (await post(app, "/api/auth/request-password-reset", {})).status_code == 400
+
+
+async def test_the_link_leads_back_to_where_the_person_asked(app: Harness) -> None:
+    async def on_the_page(email: str) -> None:
+        browser = PageBrowser(app)
+        await browser.open("/forgot-password")
+        assert (await browser.submit(email=email)).path == "/forgot-password/sent"
+
+    async def by(path: str, email: str) -> None:
+        assert (await post(app, path, {"email": email})).status_code in {200, 202}
+
+    async def link(email: str) -> str:
+        return str((await app.mails(email))[0]["links"][0].partition("?")[0])
+
+    one, two, three, four = [(await app.make_user()).email for _ in range(4)]
+    await on_the_page(one)
+    await by("/api/auth/request-password-reset", two)
+    await by("/auth/password-reset/request", three)
+    await by("/api/v1/auth/password-reset/request", four)
+    assert {await link(one), await link(two)} == {f"{app.env['OAUTH_ISSUER']}/reset-password"}
+    assert await link(three) == f"{app.env['FRONTEND_URL']}/reset-password"
+    assert await link(four) == f"{app.env['APP_BASE_URL']}/reset-password"
 
 
 async def test_a_reset_ends_the_lock_of_who_forgot_the_password(app: Harness) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness import Harness
 from provider.applications import App, application
 from provider.callers import MANAGE, bearer, member, number_of, service_token, user_token
+from rows import every
 
 from identry.flows.policy_decide import queries
 from identry.flows.policy_decide.rules import InvalidPolicy, judge, require_rules
@@ -93,7 +94,7 @@ def test_a_star_is_one_word_and_at_the_end_all_that_follow() -> None:
         assert judge([rule("r", actions=glob)], action, REQUEST).allow is expected, (glob, action)
 
 
-@pytest.mark.parametrize(
+@every(
     "bad",
     [
         [rule("a"), rule("a")], [rule("")], [rule("a", "maybe")], [{**rule("a"), "actions": []}],

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import subprocess
 import time
 from html import unescape
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx2
+from wire import KeptConnections
 
 from services.npm import require_packages
 from services.ports import free_port
@@ -60,9 +64,11 @@ class OpenIdProvider:
         Returns what it was asked since its start, as `GET /path`.
         """
         self._state.update(state)
-        body = {**state, **({"rotate": True} if rotate else {})}
-        with httpx2.Client(trust_env=False) as http:
-            seen: list[str] = http.post(f"{self.issuer}/control", json=body).json()["seen"]
+        body = json.dumps({**state, **({"rotate": True} if rotate else {})})
+        line = HTTPConnection(urlsplit(self.issuer).netloc, timeout=20)
+        with contextlib.closing(line):
+            line.request("POST", "/control", body, {"Content-Type": "application/json"})
+            seen: list[str] = json.load(line.getresponse())["seen"]
         return seen
 
     def client(self, redirect_uri: str, **more: Any) -> dict[str, str]:
@@ -79,7 +85,7 @@ class OpenIdProvider:
 
 async def go_through(url: str, subject: str, *, stop: str) -> str:
     """Be the browser at the provider: sign in as `subject`, agree; returns the address beginning with `stop`."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=20) as browser:
+    async with httpx2.AsyncClient(transport=KeptConnections(), timeout=20) as browser:
         reply = await browser.get(url)
         for _ in range(20):
             while reply.is_redirect:

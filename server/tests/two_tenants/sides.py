@@ -55,8 +55,8 @@ class Ownership:
         for name, columns in sorted(owned.items()):
             tests = [f"{c.split()[0]} = {'ANY($2)' if 'user' in c else '$1'}" for c in columns]
             rows = f"SELECT * FROM {name} WHERE {' OR '.join(tests)}"
-            parts.append(f"(SELECT jsonb_agg(to_jsonb(t) ORDER BY t::text) FROM ({rows}) t)")
-        self._sql = f"SELECT jsonb_build_array({', '.join(parts)})::text"
+            parts.append(f"(SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM ({rows}) t)")
+        self._sql = f"SELECT concat_ws(E'\\n--\\n', {', '.join(parts)})"
 
     @classmethod
     async def read(cls, app: Harness) -> Ownership:
@@ -71,10 +71,9 @@ class Ownership:
         )
         return cls([(row[0], row[1]) for row in rows])
 
-    async def of(self, side: Side) -> Snapshot:
+    async def of(self, side: Side) -> str:
         """Everything that belongs to a side."""
-        text = str(await side.app.db.fetchval(self._sql, side.id, [*side.own_people]))
-        return Snapshot(text, frozenset(UUIDS.findall(text)))
+        return str(await side.app.db.fetchval(self._sql, side.id, [*side.own_people]))
 
 
 @dataclass
@@ -155,12 +154,13 @@ class Side:
     async def snapshot(self) -> Snapshot:
         """What the side owned when it was last changed by its own people."""
         if self._known is None:
-            self._known = await self.owned.of(self)
+            text = await self.owned.of(self)
+            self._known = Snapshot(text, frozenset(UUIDS.findall(text)))
         return self._known
 
     async def unchanged(self) -> bool:
         """Whether the other side's people left it alone."""
-        return (await self.owned.of(self)).text == (await self.snapshot()).text
+        return await self.owned.of(self) == (await self.snapshot()).text
 
     def touched(self) -> None:
         """Its own people may have changed it."""

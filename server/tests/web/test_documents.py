@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rows import every
 
 from identry.documents import documents, main
 
@@ -49,7 +50,7 @@ def test_check_fails_until_the_documents_are_written(tmp_path, capsys):
     assert "errors.md: not current" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
+@every("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_a_page_names_exists(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
@@ -59,7 +60,7 @@ def test_every_file_that_a_page_names_exists(page):
         assert any((root / name).exists() for root in ROOTS) or name in NAMES, name
 
 
-@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
+@every("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for targets in re.findall(r"(?:^|`)make ((?:[a-z-]+ ?)+)", page.read_text(encoding="utf-8"), re.MULTILINE):

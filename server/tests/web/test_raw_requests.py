@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import httpx2
 import pytest
 from faults.replicas import Replica, fleet
 from harness import Servers
+from rows import every
+from services.databases import migrated_database
 
 JSON = b"Content-Type: application/json\r\n"
 MIB = 1 << 20
@@ -22,15 +22,10 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 async def server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Replica]:
     """`identry serve` on a database of its own."""
-    name = f"raw_{secrets.token_hex(4)}"
-    connection = await asyncpg.connect(servers.postgres_url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    url = servers.postgres_url.replace("/identry?", f"/{name}?")
+    url = await migrated_database(servers.postgres_url)
     folder: Path = tmp_path_factory.mktemp("raw")
     async with fleet(folder, DATABASE_URL=url, REDIS_URL=servers.redis_url) as replicas:
         yield await replicas.start()
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
 
 
 async def exchange(server: Replica, *chunks: bytes, patience: float = 10.0) -> bytes:
@@ -119,7 +114,7 @@ BAD: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@every("name", BAD)
 async def test_what_is_no_request_is_refused(server: Replica, name: str) -> None:
     answer = await exchange(server, BAD[name])
     assert status(answer) in {0, 400, 404, 411, 413, 414, 415, 431, 501, 505}, answer[:300]
@@ -144,7 +139,7 @@ async def test_bare_line_feeds_hide_no_header(server: Replica) -> None:
     assert status(answer) in {0, 400, 401}
 
 
-@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "OPTIONS", "PROPFIND", "get", "G3T", "GETT", "M-SEARCH"])
+@every("method", ["TRACE", "CONNECT", "OPTIONS", "PROPFIND", "get", "G3T", "GETT", "M-SEARCH"])
 async def test_methods_that_nobody_mounted_are_refused(server: Replica, method: str) -> None:
     answer = await exchange(server, f"{method} /auth/login HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert status(answer) in {400, 404, 405, 501}, answer[:200]
@@ -164,7 +159,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on_or_not(server: Replica)
     assert status(large) == 413
 
 
-@pytest.mark.parametrize("coding", [b"gzip", b"br", b"deflate", b"zstd", b"x-unknown"])
+@every("coding", [b"gzip", b"br", b"deflate", b"zstd", b"x-unknown"])
 async def test_compressed_bodies_are_refused_unread(server: Replica, coding: bytes) -> None:
     answer = await exchange(
         server, login(b"Content-Length: 4", b"Content-Encoding: " + coding, body=b"\x1f\x8b\x08\x00")
@@ -188,7 +183,7 @@ DEEP: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", DEEP)
+@every("name", DEEP)
 async def test_absurd_json_is_a_400(server: Replica, name: str) -> None:
     answer = await exchange(server, login(b"Content-Length: %d" % len(DEEP[name]), body=DEEP[name]))
     assert status(answer) == 400, answer[:300]

@@ -7,6 +7,8 @@ from identry_kit.httpware.exchange import Exchange
 
 _KEY = "identry_kit.body"
 _MAX_WALK = 20_000
+HTTP1 = frozenset({"1.1", "1.0"})
+"""Here a request without `Content-Length` and `Transfer-Encoding` has no body (RFC 9112 §6.3)."""
 
 
 class BodyLimit:
@@ -27,7 +29,7 @@ class BodyLimit:
             msg = "a body limit cannot be negative"
             raise ValueError(msg)
         self.app = app
-        self._limit = limit
+        self.limit = limit
         self._render = on_error
         self._has_inner: bool | None = None
 
@@ -36,19 +38,19 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        outer: _CountedBody | None = scope.get(_KEY)
+        outer: CountedBody | None = scope.get(_KEY)
         if outer is None:
             declared = declared_length(scope)
             if declared == 0:
                 await self.app(scope, receive, send)
                 return
             exchange = Exchange.of(send)
-            body = scope[_KEY] = _CountedBody(receive, declared, exchange, scope)
-            receive, send = body, exchange
+            body = self.begin(scope, receive, exchange, declared)
+            receive, send = body, exchange.send
         else:
             body = outer
-        body.limit, body.render = self._limit, self._render
-        if body.declared > self._limit and not self._inner():
+            body.limit, body.render = self.limit, self._render
+        if body.declared > self.limit and not self._inner():
             body.refuse()
         else:
             try:
@@ -59,6 +61,13 @@ class BodyLimit:
         if outer is None:
             await body.settle()
 
+    def begin(self, scope: Scope, receive: Receive, exchange: Exchange, declared: int) -> CountedBody:
+        """The body of a request that declares one of `declared` bytes (-1: of unknown length); `settle` it at the
+        end.
+        """
+        body = scope[_KEY] = CountedBody(receive, declared, exchange, scope, self.limit, self._render)
+        return body
+
     def _inner(self) -> bool:
         """Whether a BodyLimit is reachable inside; looked up at the first body over the limit, when the app is
         complete.
@@ -68,19 +77,21 @@ class BodyLimit:
         return self._has_inner
 
 
-class _CountedBody:
+class CountedBody:
     """A `receive` that counts the body and stops at the limit of the innermost BodyLimit."""
 
     __slots__ = ("_exchange", "_receive", "_scope", "_seen", "declared", "error", "limit", "render")
 
-    def __init__(self, receive: Receive, declared: int, exchange: Exchange, scope: Scope) -> None:
+    def __init__(
+        self, receive: Receive, declared: int, exchange: Exchange, scope: Scope, limit: int, render: Renderer
+    ) -> None:
         self._receive = receive
         self._exchange = exchange
         self._scope = scope
         self._seen = 0
         self.declared = declared
-        self.limit = 0
-        self.render: Renderer = to_asgi
+        self.limit = limit
+        self.render = render
         self.error: PayloadTooLarge | None = None
 
     def refuse(self) -> PayloadTooLarge:
@@ -98,6 +109,7 @@ class _CountedBody:
             await self._exchange.answer(self.error, self._scope, self.render)
 
     async def __call__(self) -> Message:
+        """The next part of the body. Raises PayloadTooLarge."""
         if self.declared > self.limit:
             raise self.refuse()
         message = await self._receive()
@@ -110,7 +122,7 @@ class _CountedBody:
 
 def declared_length(scope: Scope) -> int:
     """`Content-Length`; 0 when there is surely no body, -1 when its length is unknown."""
-    length = -1 if scope.get("http_version", "1.1") not in {"1.1", "1.0"} else 0
+    length = -1 if scope.get("http_version", "1.1") not in HTTP1 else 0
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() and len(value) < 19 else -1 if len(value) < 19 else 1 << 63

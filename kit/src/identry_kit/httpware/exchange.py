@@ -48,8 +48,9 @@ class Exchange:
 
     @classmethod
     def of(cls, send: Send) -> Exchange:
-        """The exchange that `send` is, or a new one around it."""
-        return send if isinstance(send, Exchange) else cls(send)
+        """The exchange whose `send` this is, or a new one around it."""
+        found = getattr(send, "__self__", send)
+        return found if isinstance(found, Exchange) else cls(send)
 
     @property
     def started(self) -> bool:
@@ -68,33 +69,47 @@ class Exchange:
 
     def answer(self, error: APIError, scope: Scope, render: Renderer = to_asgi) -> Awaitable[None]:
         """Send `error` as the whole answer (or the refusal, if there is one)."""
-        return answer(self, error, scope, render)
+        return answer(self.send, error, scope, render)
 
-    def __call__(self, message: Message) -> Awaitable[None]:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass `message` on; a plain function that hands back the inner awaitable, so it costs no coroutine."""
         if self._refusal is not None:
             return self._send_refusal()
         kind = message["type"]
-        if kind == "http.response.start" and not self.status:
+        if kind == "http.response.body":
+            if not message.get("more_body", False):
+                self.complete = True
+        elif kind == "http.response.start" and not self.status:
             self.status = message["status"]
-            if self._lines or self._own:
+            if self._names:
                 message = {**message, "headers": self._merged(message)}
-        elif kind == "http.response.body" and not message.get("more_body", False):
-            self.complete = True
         return self._send(message)
 
     def _merged(self, message: Message) -> Headers:
-        repeated = message if type(message) is Repeated else None
-        if repeated is not None and repeated.added is self._lines:
-            return [*repeated.merged, *self._own]
+        if type(message) is Repeated:
+            return self._merged_once(message)
         headers: Headers = message.get("headers", ())
-        names, lines, own = self._names, self._lines, self._own
-        if taken := [name for name, _ in headers if name in names]:
-            lines = tuple([line for line in lines if line[0] not in taken])
-            own = tuple([line for line in own if line[0] not in taken])
-        if repeated is not None and len(own) == len(self._own):
-            repeated.added, repeated.merged = self._lines, [*headers, *lines]
-        return [*headers, *lines, *own]
+        names = self._names
+        for name, _ in headers:
+            if name in names:
+                break
+        else:
+            return [*headers, *self._lines, *self._own]
+        return [*headers, *self._missing(headers, self._lines), *self._missing(headers, self._own)]
+
+    def _merged_once(self, message: Repeated) -> Headers:
+        if message.added is self._lines:
+            return [*message.merged, *self._own]
+        headers: Headers = message["headers"]
+        with_lines, own = [*headers, *self._missing(headers, self._lines)], self._missing(headers, self._own)
+        if len(own) == len(self._own):
+            message.added, message.merged = self._lines, with_lines
+        return [*with_lines, *own]
+
+    @staticmethod
+    def _missing(headers: Headers, lines: Lines) -> Lines:
+        taken = dict(headers)
+        return tuple([line for line in lines if line[0] not in taken])
 
     async def _send_refusal(self) -> None:
         if self._refusal is None or self.status:

@@ -36,6 +36,7 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; `http` answers get the headers."""
         if scope["type"] == "http":
-            send = exchange = Exchange.of(send)
+            exchange = Exchange.of(send)
             exchange.add_defaults(self.lines, self.names)
+            send = exchange.send
         await self.app(scope, receive, send)

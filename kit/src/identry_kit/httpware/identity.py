@@ -35,14 +35,12 @@ def _batch() -> list[str]:
     return [start + tails[at : at + 12] for at in range(0, len(tails), 12)]
 
 
-def open_record(scope: Scope) -> context.Request:
-    """The record of a request that begins, with its id."""
-    request_id = ""
+def request_id_of(scope: Scope) -> str:
+    """The id that the request brings, if it is a decent one, or a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
-            request_id = value.decode("ascii") if _ACCEPTED(value) else ""
-            break
-    return context.Request(request_id or new_request_id(), method=scope.get("method", ""), path=scope["path"])
+            return value.decode("ascii") if _ACCEPTED(value) else new_request_id()
+    return new_request_id()
 
 
 class RequestID:
@@ -61,12 +59,13 @@ class RequestID:
         if kind == "lifespan":
             await self.app(scope, receive, send)
             return
-        record = open_record(scope)
+        record = context.Request(request_id_of(scope), method=scope.get("method", ""), path=scope["path"])
         token = context.begin(record)
         try:
             if kind == "http":
-                send = exchange = Exchange.of(send)
+                exchange = Exchange.of(send)
                 exchange.add_defaults(((b"x-request-id", record.request_id.encode()),), NAMES)
+                send = exchange.send
             await self.app(scope, receive, send)
         finally:
             context.end(token)

@@ -55,7 +55,7 @@ class Logger:
         record.logger = self.logger
         escaped = True
         try:
-            await self.app(scope, receive, exchange)
+            await self.app(scope, receive, exchange.send)
             escaped = False
         finally:
             if token is not None:

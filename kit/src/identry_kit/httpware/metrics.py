@@ -126,7 +126,7 @@ class Metrics:
         exchange = Exchange.of(send)
         escaped = True
         try:
-            await self.app(scope, receive, exchange)
+            await self.app(scope, receive, exchange.send)
             escaped = False
         finally:
             status = exchange.status or (500 if escaped else 200)

@@ -6,7 +6,7 @@ Source: contracts/kit.md §3.1. A store shared by several processes implements `
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil, inf
 from threading import Lock
@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from identry_kit import context
-from identry_kit.apierror import ASGIApp, Receive, Renderer, Scope, Send, TooManyRequests, answer, to_asgi
+from identry_kit.apierror import APIError, ASGIApp, Receive, Renderer, Scope, Send, TooManyRequests, answer, to_asgi
 
 IDLE_TTL = 600.0
 """Seconds after which an unused bucket is forgotten; it would be (nearly always) full again."""
@@ -74,8 +74,10 @@ class LocalBuckets:
                     self._buckets.popitem(last=False)
             else:
                 self._buckets.move_to_end(key)
-            elapsed = now - bucket[1]
-            tokens = bucket[0] + elapsed * rps if elapsed > 0 else bucket[0]
+            tokens, used_at = bucket
+            elapsed = now - used_at
+            if elapsed > 0:
+                tokens += elapsed * rps
             if tokens > burst or elapsed >= IDLE_TTL:
                 tokens = burst
             bucket[1] = now
@@ -111,6 +113,8 @@ class RateLimiter:
     `burst=0` refuses everything, `rps=0` admits `burst` requests; negative values are a ValueError.
     """
 
+    checkpoint = True
+
     def __init__(
         self,
         app: ASGIApp,
@@ -133,13 +137,35 @@ class RateLimiter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only `http` is counted."""
         if scope["type"] == "http":
-            # In process nothing waits, so nothing is awaited: that would cost more than the bucket.
-            retry_after = self._now(scope) if self._shared is None else await self._ask(self._shared, scope)
-            if retry_after:
-                error = RateLimited(headers={"Retry-After": str(retry_after)})
-                await answer(send, error, scope, self._render)
+            try:
+                waiting = self.check(scope)
+                if waiting is not None:
+                    await waiting
+            except RateLimited as error:
+                await self.refuse(scope, send, error)
                 return
         await self.app(scope, receive, send)
+
+    def check(self, scope: Scope) -> Awaitable[object] | None:
+        """Count an `http` request. Raises RateLimited; of buckets elsewhere, what is given back does.
+
+        In process nothing waits, so nothing is awaited: that would cost more than the bucket.
+        """
+        if self._shared is not None:
+            return self._check_shared(self._shared, scope)
+        retry_after = self._now(scope)
+        if retry_after:
+            raise RateLimited(headers={"Retry-After": str(retry_after)})
+        return None
+
+    async def _check_shared(self, shared: Buckets, scope: Scope) -> None:
+        retry_after = await self._ask(shared, scope)
+        if retry_after:
+            raise RateLimited(headers={"Retry-After": str(retry_after)})
+
+    async def refuse(self, scope: Scope, send: Send, error: APIError) -> None:
+        """Answer `error`."""
+        await answer(send, error, scope, self._render)
 
     def _now(self, scope: Scope) -> int:  # noqa: ARG002 - the other limiter reads the address from it
         """0: admitted. Else the value of `Retry-After`."""
@@ -169,6 +195,8 @@ class CallerRateLimiter(RateLimiter):
     push out the honest. `Retry-After` is the wait, rounded up. The address is the ASGI `client`: behind a proxy the
     server must set it from trusted hops.
     """
+
+    checkpoint = True
 
     def __init__(
         self,

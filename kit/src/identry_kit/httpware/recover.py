@@ -26,9 +26,9 @@ class Recover:
         """Serve one connection; `lifespan` errors belong to the server."""
         kind = scope["type"]
         if kind == "http":
-            send = exchange = Exchange.of(send)
+            exchange = Exchange.of(send)
             try:
-                await self.app(scope, receive, send)
+                await self.app(scope, receive, exchange.send)
             except Exception as error:  # the last resort: nothing may end the process
                 await self.recover(error, scope, exchange)
         elif kind == "websocket":

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any
@@ -110,8 +109,7 @@ class RedisBuckets:
         """Close the connections. May be called again; a later `take` opens them again."""
         if self._probing is not None:
             self._probing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._probing
+            await asyncio.wait({self._probing})  # so that whoever closes can be cancelled like anybody
         redis, self._redis = self._redis, None
         if redis is not None:
             await redis.aclose()

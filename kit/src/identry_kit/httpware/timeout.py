@@ -15,6 +15,7 @@ from identry_kit.apierror import ASGIApp, GatewayTimeout, Receive, Renderer, Sco
 from identry_kit.httpware.exchange import Exchange
 
 _KEY = "identry_kit.deadline"
+_new = object.__new__
 
 
 class Timeout:
@@ -49,7 +50,7 @@ class Timeout:
         exchange = Exchange.of(send)
         deadline = self.begin(scope)
         try:
-            await self.app(scope, receive, exchange)
+            await self.app(scope, receive, exchange.send)
         except asyncio.CancelledError:
             if not deadline.end():
                 raise
@@ -66,8 +67,11 @@ class Timeout:
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
             alarm = self._alarm = _Alarm(loop)
-        deadline = scope[_KEY] = Deadline(task, alarm, loop.time() + self._seconds)
-        alarm.add(deadline)
+        deadline = scope[_KEY] = _new(Deadline)  # see `_Stack`: a class that is called costs more
+        Deadline.__init__(deadline, task, alarm, loop.time() + self._seconds)
+        alarm.active[deadline] = None
+        if deadline.when < alarm.rings_at:
+            alarm.set(deadline.when)
         return deadline
 
     async def expire(self, scope: Scope, exchange: Exchange) -> None:
@@ -99,16 +103,18 @@ class Deadline:
 
     def move(self, seconds: float) -> None:
         """A new deadline, `seconds` from now; one that has passed is forgiven."""
-        self._alarm.discard(self)
+        alarm = self._alarm
         if self.expired:
             self.expired = False
             self._task.uncancel()
-        self.when = self._alarm.loop.time() + seconds
-        self._alarm.add(self)
+        self.when = alarm.loop.time() + seconds
+        alarm.active[self] = None
+        if self.when < alarm.rings_at:
+            alarm.set(self.when)
 
     def end(self) -> bool:
         """Stop. True when the cancellation being handled was this deadline's alone. A second call changes nothing."""
-        self._alarm.discard(self)
+        self._alarm.active.pop(self, None)
         if self.expired:
             self.expired = False
             self.struck = self._task.uncancel() <= self._cancelling
@@ -117,41 +123,34 @@ class Deadline:
 
 
 class _Alarm:
-    """The deadlines of one Timeout on its event loop, and the timer that rings at the earliest of them (or earlier,
-    for nothing).
+    """The deadlines of one Timeout on its event loop (`active`), and the timer that rings at the earliest of them (or
+    earlier, for nothing).
     """
 
-    __slots__ = ("_active", "_handle", "_next", "loop")
+    __slots__ = ("_handle", "active", "loop", "rings_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._active: dict[Deadline, None] = {}
+        self.active: dict[Deadline, None] = {}
+        self.rings_at = inf
         self._handle: asyncio.TimerHandle | None = None
-        self._next = inf
 
-    def add(self, deadline: Deadline) -> None:
-        self._active[deadline] = None
-        if deadline.when < self._next:
-            self._set(deadline.when)
-
-    def discard(self, deadline: Deadline) -> None:
-        self._active.pop(deadline, None)
-
-    def _set(self, when: float) -> None:
+    def set(self, when: float) -> None:
+        """Ring at `when`, by the loop's clock."""
         if self._handle is not None:
             self._handle.cancel()
-        self._next = when
+        self.rings_at = when
         self._handle = self.loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
-        self._handle, self._next = None, inf
+        self._handle, self.rings_at = None, inf
         now = self.loop.time()
         nearest = inf
-        for deadline in list(self._active):
+        for deadline in list(self.active):
             if deadline.when <= now:
-                del self._active[deadline]
+                del self.active[deadline]
                 deadline.strike()
             elif deadline.when < nearest:
                 nearest = deadline.when
         if nearest < inf:
-            self._set(nearest)
+            self.set(nearest)

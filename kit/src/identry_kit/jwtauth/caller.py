@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import cast
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from identry_kit import context
@@ -30,32 +29,41 @@ class Authenticator:
         self.tenant_claim = tenant_claim
         self.sub_only = sub_only
 
+    def known(self, scope: Scope) -> context.Caller | None:
+        """Who made the request `scope`, when nobody need be asked: told before, or the token was seen before.
+
+        None: `caller` tells, and raises what is wrong with a token. Raises MissingToken.
+        """
+        memo = scope.get(_KEPT)
+        if memo is None or memo[0] is not self:
+            claims = self.verifier.seen(_credentials(scope))
+            memo = None if claims is None else claims.memo
+            if memo is None or memo[0] is not self:
+                return None
+            scope[_KEPT] = memo
+        caller: context.Caller = memo[1]
+        record = context.current()
+        if record is not None:
+            record.caller = caller
+        return caller
+
     async def caller(self, scope: Scope) -> context.Caller:
         """Who made the request `scope`, from its bearer token; verified once however often it is asked.
 
         The caller is also put into the record of `context`, if there is one. Raises MissingToken, InvalidToken, or
         KeysUnavailable (or another ServiceUnavailable, from the revocation hook).
         """
-        kept = scope.get(_KEPT)
-        if kept is not None and kept[0] is self:
-            return cast("context.Caller", kept[1])
-        token = bearer_token(scope)
-        claims = self.verifier.seen(token)
-        if claims is None:
+        caller = self.known(scope)
+        if caller is None:
+            token = bearer_token(scope)
             claims = await self.verifier.verify(token)
-        caller = self._caller_of(claims, token)
-        scope[_KEPT] = (self, caller)
-        record = context.current()
-        if record is not None:
-            record.caller = caller
-        return caller
-
-    def _caller_of(self, claims: Claims, token: str) -> context.Caller:
-        """`caller_of`, made once per verified token: the verifier gives out the same claims for the same token."""
-        if claims.memo is not None and claims.memo[0] is self:
-            return cast("context.Caller", claims.memo[1])
-        caller = caller_of(claims, token, tenant_claim=self.tenant_claim, sub_only=self.sub_only)
-        claims.memo = (self, caller)
+            memo = claims.memo
+            if memo is None or memo[0] is not self:  # once per verified token, whose claims are given out again
+                made = caller_of(claims, token, tenant_claim=self.tenant_claim, sub_only=self.sub_only)
+                memo = claims.memo = (self, made)
+            scope[_KEPT] = memo
+            caller = self.known(scope)
+            assert caller is not None, "it is in the scope now"
         return caller
 
 
@@ -69,6 +77,14 @@ def bearer_token(scope: Scope) -> str:
 
     The scheme's case does not matter (RFC 9110 §11.1), one space does; two headers or a comma list are refused.
     """
+    token = _credentials(scope)
+    if not token or token.translate(None, _TOKEN68):
+        raise MissingToken
+    return token.decode("ascii")
+
+
+def _credentials(scope: Scope) -> bytes:
+    """What stands behind `Bearer`, its alphabet not looked at: a token that was verified once has the right one."""
     found: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -77,10 +93,7 @@ def bearer_token(scope: Scope) -> str:
             found = value
     if found is None or found[:7].lower() != b"bearer ":
         raise MissingToken
-    token = found[7:]
-    if not token or token.translate(None, _TOKEN68):
-        raise MissingToken
-    return token.decode("ascii")
+    return found[7:]
 
 
 def caller_of(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ _MAX_TEXT = 1024
 _MAX_AUDIENCES = 64
 _INSTANTS = ("exp", "nbf", "iat")
 _TEXTS = ("iss", "sub", "jti", "sid")
+_ALWAYS = itemgetter("exp", "iat", "sub", "iss", "aud")
 
 
 class AnyAudience:
@@ -44,7 +46,7 @@ class Claims(Mapping[str, Any]):
         self.exp: float = claims.get("exp", 0)
         self.sub: str = claims.get("sub", "")
         self.kid = kid
-        self.memo: tuple[object, object] | None = None
+        self.memo: tuple[object, Any] | None = None
         """What somebody (the first) made of these claims (the second), so that it need not be made again."""
 
     def __getitem__(self, name: str) -> Any:
@@ -153,20 +155,53 @@ class Policy:
     token_type: str | None = "access"  # noqa: S105 - a kind of token, not a secret
     leeway: float = 60.0
     required: frozenset[str] = frozenset({"sub"})
+    _issuer: object = field(init=False, repr=False, compare=False)
+    _audiences: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Both as claims may be, so that a claim equal to one need not be looked at again; else nothing equals them."""
 
-    def check(self, claims: Mapping[str, Any], now: float) -> None:
-        """Raise InvalidToken with the first rule that `claims` (as parsed, lists still lists) break."""
-        if reason := _shapes(claims) or self._meaning(claims):
+    def __post_init__(self) -> None:
+        audiences = frozenset() if isinstance(self.audience, AnyAudience) else filter(_is_text, self.audience)
+        object.__setattr__(self, "_issuer", self.issuer if _is_text(self.issuer) else object())
+        object.__setattr__(self, "_audiences", frozenset(audiences))
+
+    def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:
+        """From when and until when `claims` (as parsed, lists still lists) are accepted, the leeway counted in.
+
+        Raises InvalidToken with the first rule that they break.
+        """
+        if not self._usual(claims) and (reason := _shapes(claims) or self._meaning(claims)):
             raise InvalidToken(reason)
-        if now >= claims["exp"] + self.leeway:
+        nbf, iat, leeway = claims.get("nbf", 0), claims.get("iat", 0), self.leeway
+        since, until = max(nbf, iat) - leeway, claims["exp"] + leeway
+        if now >= until:
             raise InvalidToken("expired")
-        if now < self.valid_from(claims):
+        if now < since:
             raise InvalidToken("not yet valid")
+        return since, until
 
-    def valid_from(self, claims: Mapping[str, Any]) -> float:
-        """The first instant at which `claims` are accepted: the later of nbf and iat, less the leeway."""
-        nbf, iat = claims.get("nbf", 0), claims.get("iat", 0)
-        return float(max(nbf, iat) - self.leeway)
+    def _usual(self, claims: Mapping[str, Any]) -> bool:
+        """A quick yes to claims as they nearly always are; False says nothing yet: `_shapes` and `_meaning` do."""
+        get, kind = claims.get, self.token_type
+        try:
+            exp, iat, sub, issuer, audience = _ALWAYS(claims)
+        except KeyError:
+            return False
+        nbf, jti, sid = get("nbf", 0), get("jti", "-"), get("sid", "-")
+        if not (type(exp) is type(iat) is type(nbf) is int and 0 < exp < _END_OF_TIME > nbf >= 0 <= iat < _END_OF_TIME):
+            return False
+        if not (type(sub) is type(jti) is type(sid) is str and sub and jti and sid):
+            return False
+        texts = f"{sub}{jti}{sid}"
+        if len(texts) > _MAX_TEXT or not texts.isprintable():
+            return False
+        if type(audience) is list and len(audience) == 1:
+            audience = audience[0]
+        if type(audience) is not str or audience not in self._audiences or issuer != self._issuer:
+            return False
+        for name in self.required:
+            if name not in claims:
+                return False
+        return kind is None or get("type", kind) == kind
 
     def _meaning(self, claims: Mapping[str, Any]) -> str:
         for name in self.required:
@@ -196,29 +231,19 @@ def audience_set(audience: str | Collection[str] | AnyAudience) -> frozenset[str
 
 def _shapes(claims: Mapping[str, Any]) -> str:
     """The first registered claim (RFC 7519 §4.1) that is not of its type; `exp` too when there is none."""
-    get = claims.get
-    exp, nbf, iat = get("exp", 0), get("nbf", 0), get("iat", 0)
-    if not (type(exp) is type(nbf) is type(iat) is int and 0 < exp < _END_OF_TIME > nbf >= 0 <= iat < _END_OF_TIME):
-        for name in _INSTANTS:
-            if not _is_instant(get(name, 0)):
-                return name
-    for name in _TEXTS:
-        value = get(name)
-        if value is None:
-            if name in claims:
-                return name
-        elif not (type(value) is str and 0 < len(value) <= _MAX_TEXT and value.isprintable()):
+    for name in _INSTANTS:
+        if not _is_instant(claims.get(name, 0)):
             return name
-    audience = get("aud", "-")
+    for name in _TEXTS:
+        if name in claims and not _is_text(claims[name]):
+            return name
+    audience = claims.get("aud", "-")
     if type(audience) is list:
-        if not 0 < len(audience) <= _MAX_AUDIENCES:
+        if not 0 < len(audience) <= _MAX_AUDIENCES or not all(_is_text(name) for name in audience):
             return "aud"
-        for name in audience:
-            if not _is_text(name):
-                return "aud"
     elif not _is_text(audience):
         return "aud"
-    return "" if exp or "exp" in claims else "exp"
+    return "" if "exp" in claims else "exp"
 
 
 def _is_instant(value: object) -> bool:

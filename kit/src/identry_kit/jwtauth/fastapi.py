@@ -80,7 +80,8 @@ def _authenticator(connection: HTTPConnection) -> Authenticator:
 
 class _CurrentUser(_Bearer):
     async def __call__(self, connection: HTTPConnection) -> Caller:
-        return await _authenticator(connection).caller(connection.scope)
+        authenticator, scope = _authenticator(connection), connection.scope
+        return authenticator.known(scope) or await authenticator.caller(scope)
 
 
 class _OptionalUser(_Bearer):
@@ -106,8 +107,9 @@ current_user = _CurrentUser()
 optional_user = _OptionalUser()
 """The dependency behind `OptionalUser`: None without an `Authorization` header; a bad one is a 401 all the same."""
 
-CurrentUser = Annotated[Caller, Depends(current_user)]
-OptionalUser = Annotated[Caller | None, Depends(optional_user)]
+# The scope is what both have anyway; said, FastAPI need not find it out for each request.
+CurrentUser = Annotated[Caller, Depends(current_user, scope="request")]
+OptionalUser = Annotated[Caller | None, Depends(optional_user, scope="request")]
 
 
 def require_scopes(*scopes: str) -> Any:
@@ -120,4 +122,4 @@ def require_scopes(*scopes: str) -> Any:
 
 def require_roles(*roles: str, client_id: str = "") -> Any:
     """A dependency: the caller, who has one of `roles` (in the client `client_id`, when it is given); else 403."""
-    return Depends(_Requires(Roles(roles, client_id)))
+    return Depends(_Requires(Roles(roles, client_id)), scope="request")

@@ -6,9 +6,9 @@ import hashlib
 import re
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,6 +41,11 @@ class Key:
     alg: str
     fingerprint: bytes
     public: PublicKey
+    verify: Callable[[bytes, bytes], bool] = field(init=False, repr=False, compare=False)
+    """`verify(signature, message)`: whether `signature` was made with this key's private half."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verify", _verification(self.public, self.alg))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Key):
@@ -91,29 +96,58 @@ class Key:
             raise ValueError(msg)
         return key
 
-    def verify(self, signature: bytes, message: bytes) -> bool:
-        """Whether `signature` over `message` was made with this key's private half."""
+
+def _verification(public: PublicKey, alg: str) -> Callable[[bytes, bytes], bool]:
+    """How signatures of `public` are verified, looked up once; an algorithm that is not the key's verifies nothing."""
+    if alg == "RS256" and isinstance(public, RSAPublicKey):
+        return _rs256(public)
+    if alg == "ES256" and isinstance(public, EllipticCurvePublicKey):
+        return _es256(public)
+    if alg == "EdDSA" and isinstance(public, Ed25519PublicKey):
+        return _eddsa(public)
+    return lambda _signature, _message: False
+
+
+def _rs256(public: RSAPublicKey) -> Callable[[bytes, bytes], bool]:
+    """As RFC 8017 §8.2.2, and faster than `public.verify`: exactly the modulus's length; OpenSSL takes away the
+    padding, all of it; what it leaves must be the one encoding of the digest: no parsing, no slack.
+    """
+    length, recover, digest = (public.key_size + 7) // 8, public.recover_data_from_signature, hashlib.sha256
+
+    def verify(signature: bytes, message: bytes) -> bool:
+        if len(signature) != length:
+            return False
         try:
-            if self.alg == "RS256":
-                # As RFC 8017 §8.2.2, and faster than `verify`: exactly the modulus's length; OpenSSL takes away the
-                # padding, all of it; what it leaves must be the one encoding of the digest: no parsing, no slack.
-                public: RSAPublicKey = self.public  # type: ignore[assignment]  # a call of `cast` costs what a check does
-                if len(signature) != (public.key_size + 7) // 8:
-                    return False
-                signed = public.recover_data_from_signature(signature, _PADDING, None)
-                return signed == _DIGEST_INFO + hashlib.sha256(message).digest()
-            if self.alg == "ES256":
-                if len(signature) != 64:
-                    return False
-                r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-                cast("EllipticCurvePublicKey", self.public).verify(encode_dss_signature(r, s), message, _ECDSA)
-            elif self.alg == "EdDSA":
-                cast("Ed25519PublicKey", self.public).verify(signature, message)
-            else:
-                return False
+            return recover(signature, _PADDING, None) == _DIGEST_INFO + digest(message).digest()
+        except InvalidSignature:
+            return False
+
+    return verify
+
+
+def _es256(public: EllipticCurvePublicKey) -> Callable[[bytes, bytes], bool]:
+    def verify(signature: bytes, message: bytes) -> bool:
+        if len(signature) != 64:
+            return False
+        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+        try:
+            public.verify(encode_dss_signature(r, s), message, _ECDSA)
         except InvalidSignature:
             return False
         return True
+
+    return verify
+
+
+def _eddsa(public: Ed25519PublicKey) -> Callable[[bytes, bytes], bool]:
+    def verify(signature: bytes, message: bytes) -> bool:
+        try:
+            public.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
 
 
 def _algorithm_of(public: PublicKey) -> str:

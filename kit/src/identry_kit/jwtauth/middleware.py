@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from identry_kit import context
 from identry_kit.apierror import APIError, ASGIApp, Receive, Renderer, Scope, Send, answer, to_asgi
 from identry_kit.jwtauth.caller import Authenticator
 from identry_kit.jwtauth.verifier import Verifier
 
+_new = object.__new__
 AUTHENTICATOR = "identry_kit.authenticator"
 """The key in an ASGI scope under which a skin finds whose tokens it takes."""
 
@@ -18,6 +21,8 @@ class JWTAuth:
     its path or method, WebSockets too: there is no list of public paths to get around. `tenant_claim` and `sub_only` as
     in `Authenticator`.
     """
+
+    checkpoint = True
 
     def __init__(
         self,
@@ -38,15 +43,28 @@ class JWTAuth:
             await self.app(scope, receive, send)
             return
         try:
-            caller = await self._authenticator.caller(scope)
+            waiting = self.check(scope)
+            if waiting is not None:
+                await waiting
         except APIError as error:
-            await _refuse(scope, send, error, self._render)
+            await self.refuse(scope, send, error)
             return
         if context.current() is not None:
             await self.app(scope, receive, send)
         else:
-            with context.use(caller):
+            with context.use(await self._authenticator.caller(scope)):
                 await self.app(scope, receive, send)
+
+    def check(self, scope: Scope) -> Awaitable[object] | None:
+        """None: a caller who is known has made the request. Else what tells who it is, or raises APIError."""
+        return None if self._authenticator.known(scope) is not None else self._authenticator.caller(scope)
+
+    async def refuse(self, scope: Scope, send: Send, error: APIError) -> None:
+        """Answer `error`; a WebSocket is closed before it is accepted, which servers turn into a 403."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": error.public_message})
+        else:
+            await answer(send, error, scope, self._render)
 
 
 class RequestRecord:
@@ -66,16 +84,10 @@ class RequestRecord:
         if scope["type"] == "lifespan" or context.current() is not None:
             await self.app(scope, receive, send)
             return
-        token = context.begin(context.Request(method=scope.get("method", ""), path=scope["path"]))
+        record = _new(context.Request)  # a class that is called costs more, see `httpware.stack`
+        context.Request.__init__(record, method=scope.get("method", ""), path=scope["path"])
+        token = context.begin(record)
         try:
             await self.app(scope, receive, send)
         finally:
             context.end(token)
-
-
-async def _refuse(scope: Scope, send: Send, error: APIError, render: Renderer) -> None:
-    if scope["type"] == "websocket":
-        # Before the handshake is accepted: servers answer it with 403.
-        await send({"type": "websocket.close", "code": 1008, "reason": error.public_message})
-    else:
-        await answer(send, error, scope, render)

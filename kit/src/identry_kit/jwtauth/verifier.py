@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from identry_kit.apierror import ServiceUnavailable
 from identry_kit.jwtauth.claims import AnyAudience, Claims, Policy, audience_set
-from identry_kit.jwtauth.compact import MAX_TOKEN, Compact, Header, decode_segment, read_header, read_object, split
+from identry_kit.jwtauth.compact import MAX_TOKEN, Header, cut, decode_segment, read_header, read_object
 from identry_kit.jwtauth.errors import InvalidToken, KeysUnavailable, place_of
 from identry_kit.jwtauth.keys import ALGORITHMS, Key, Keys
 from identry_kit.jwtauth.secret import HS256, SecretKey, SharedSecret
@@ -22,7 +22,10 @@ RevocationHook: TypeAlias = Callable[[str, Claims], Awaitable[None] | None]
 """Gets the raw token and its claims after everything else was right. Raising anything refuses the token."""
 
 _log = logging.getLogger("identry_kit.jwtauth")
+_new = object.__new__
 _MAX_HEADERS = 64
+_TAIL = 32
+"""Characters at the end of a token, all of its signature: what two tokens that were verified do not share."""
 _ASYNC_HOOK = "the revocation hook is asynchronous: it cannot be asked without waiting, use `await verifier.verify(…)`"
 
 
@@ -77,7 +80,8 @@ class Verifier:
         self._revocation = revocation
         self._hook_is_async = _is_async(revocation)
         self._cache_size = cache_size
-        self._verified: dict[str, tuple[Claims, Key | SecretKey, float, float]] = {}
+        self._verified: dict[bytes, tuple[bytes, Claims, Key | SecretKey, float, float]] = {}
+        """By the end of the signature: the hash of a whole token alone would cost half a microsecond."""
         self._headers: dict[bytes, Header] = {}
 
     def verify_now(self, token: str) -> Claims:
@@ -111,9 +115,10 @@ class Verifier:
         Raises InvalidToken; KeysUnavailable (or another ServiceUnavailable, from the hook) when nobody can tell.
         """
         try:
-            claims = self._remembered(token)
+            octets = self._octets(token)
+            claims = self._remembered(octets)
             if claims is None:
-                claims = await self._verify(token)
+                claims = await self._verify(octets)
             if self._revocation is not None:
                 await self._ask(self._revocation, token, claims)
         except (InvalidToken, ServiceUnavailable):
@@ -129,18 +134,21 @@ class Verifier:
         self._verified.clear()
 
     def _verify_now(self, token: str) -> Claims:
-        if (claims := self._remembered(token)) is not None:
+        octets = self._octets(token)
+        if (claims := self._remembered(octets)) is not None:
             return claims
-        parts, header = self._parse(token)
+        parts = cut(octets)
+        header = self._header(parts[0])
         key = self._keys.peek(header.kid)
         if key is None and not self._keys.complete:
             raise KeysUnavailable
-        return self._finish(token, parts, header, key)
+        return self._finish(octets, parts, header, key)
 
-    async def _verify(self, token: str) -> Claims:
-        parts, header = self._parse(token)
+    async def _verify(self, octets: bytes) -> Claims:
+        parts = cut(octets)
+        header = self._header(parts[0])
         key = self._keys.peek(header.kid) or await self._keys.get(header.kid)
-        return self._finish(token, parts, header, key)
+        return self._finish(octets, parts, header, key)
 
     async def _ask(self, hook: RevocationHook, token: str, claims: Claims) -> None:
         """An outage of what the hook asks is a 503; anything else that it raises means: revoked."""
@@ -169,62 +177,58 @@ class Verifier:
             _log.info("token revoked: %s", place_of(error))
         raise InvalidToken("revoked", "token revoked")
 
-    def seen(self, token: str) -> Claims | None:
-        """The claims of a token that was verified before and needs nobody to be asked again; None: `verify` it."""
+    def seen(self, token: bytes) -> Claims | None:
+        """The claims of a token that was verified before and needs nobody to be asked again; None: `verify` it.
+
+        It takes the token as it came in the header: whoever only looks it up need not make a text of it first.
+        """
         return self._remembered(token) if self._revocation is None else None
 
-    def _remembered(self, token: str) -> Claims | None:
+    def _remembered(self, token: bytes) -> Claims | None:
         """The claims of a token verified before, if its key is still the current one and its time has not passed."""
-        if not self._readable(token):
+        try:
+            verified, claims, key, valid_from, valid_until = self._verified[token[-_TAIL:]]
+        except KeyError:
             return None
-        entry = self._verified.get(token)
-        if entry is None:
+        if verified != token:
             return None
-        claims, key, valid_from, valid_until = entry
         current = self._keys.peek(key.kid)
-        if current is not key and current != key:
-            # Gone, replaced, or so old that it must be asked for again: take the whole way.
-            self._verified.pop(token, None)
-            return None
-        if valid_from <= self._clock() < valid_until:
+        # Another key, or none: gone, replaced, or so old that it must be asked for again. Take the whole way.
+        if (current is key or current == key) and valid_from <= self._clock() < valid_until:
             return claims
-        self._verified.pop(token, None)
+        self._verified.pop(token[-_TAIL:], None)
         return None
 
-    def _readable(self, token: object) -> bool:
-        return isinstance(token, str) and len(token) <= self._max_token
-
-    def _parse(self, token: str) -> tuple[Compact, Header]:
-        if not self._readable(token) or not token.isascii():
+    def _octets(self, token: object) -> bytes:
+        if not isinstance(token, str) or len(token) > self._max_token or not token.isascii():
             raise InvalidToken("not ASCII text, or too long")
-        parts = split(token, self._max_token)
-        header = self._headers.get(parts.header_text)
-        if header is None:
-            header = read_header(parts.header_text, self._algorithms, kid_required=self._kid_required)
-        return parts, header
+        return token.encode()
 
-    def _finish(self, token: str, parts: Compact, header: Header, key: Key | SecretKey | None) -> Claims:
+    def _header(self, text: bytes) -> Header:
+        return self._headers.get(text) or read_header(text, self._algorithms, kid_required=self._kid_required)
+
+    def _finish(
+        self, token: bytes, parts: tuple[bytes, bytes, bytes, bytes], header: Header, key: Key | SecretKey | None
+    ) -> Claims:
+        header_text, payload_text, signature, signing_input = parts
         if key is None:
             raise InvalidToken("unknown key")
         if header.alg != key.alg:
             raise InvalidToken("alg is not the key's")
-        if not key.verify(parts.signature, parts.signing_input):
+        if not key.verify(signature, signing_input):
             raise InvalidToken("signature")
-        payload = read_object(decode_segment(parts.payload_text))
-        self._policy.check(payload, self._clock())
-        claims = Claims(payload, key.kid)
+        payload = read_object(decode_segment(payload_text))
+        since, until = self._policy.check(payload, self._clock())
+        claims = _new(Claims)  # until Python 3.13 a class that is called goes through C and back
+        Claims.__init__(claims, payload, key.kid)
         if self._cache_size > 0:
-            self._remember(token, claims, key)
+            while len(self._verified) >= self._cache_size:
+                self._verified.pop(next(iter(self._verified)), None)
+            self._verified[token[-_TAIL:]] = (token, claims, key, since, until)
         # Every token of a key begins with the same header. Only verified ones are kept, so nobody can fill this.
-        if parts.header_text not in self._headers and len(self._headers) < _MAX_HEADERS:
-            self._headers[parts.header_text] = header
+        if header_text not in self._headers and len(self._headers) < _MAX_HEADERS:
+            self._headers[header_text] = header
         return claims
-
-    def _remember(self, token: str, claims: Claims, key: Key | SecretKey) -> None:
-        while len(self._verified) >= self._cache_size:
-            self._verified.pop(next(iter(self._verified)), None)
-        leeway = self._policy.leeway
-        self._verified[token] = (claims, key, self._policy.valid_from(claims), claims.exp + leeway)
 
 
 def _allowed(keys: Keys | SharedSecret, algorithms: Collection[str] | None) -> frozenset[str]:

@@ -14,6 +14,7 @@ from identry.app import account_services
 from identry.app.engines import Engines
 from identry.app.people_rooms import app_clearance, app_login, people_admin_rooms, people_signin
 from identry.app.provider_engines import ProviderEngines
+from identry.app.sign_up_rooms import app_password_resets
 from identry.core.limits import HOUR, Limit
 from identry.core.origin import Origin
 from identry.flows.app_members import routes as app_members
@@ -28,7 +29,6 @@ from identry.flows.dashboard import routes as dashboard
 from identry.flows.dashboard.service import Dashboard
 from identry.flows.login import administration as admin_login
 from identry.flows.password_change import administration as admin_password
-from identry.flows.password_reset.service import PasswordReset
 from identry.flows.platform_users import routes as platform_users
 from identry.flows.platform_users.service import PlatformUsers
 from identry.flows.policy_decide import routes as policy_decide
@@ -83,11 +83,11 @@ def at_both_doors(rows: Iterable[Operation]) -> list[Operation]:
 
 def _own(settings: Settings, e: Engines, p: ProviderEngines) -> list[Operation]:
     """What administrators do for themselves."""
-    login = app_login(settings, e, p, app_clearance(settings, e, p))
+    login = app_login(settings, e, app_clearance(settings, e, p))
     people = people_signin(settings, e, p)
     change = account_services.password_change(settings, e)
     return [
-        *admin_login.operations(login, people, enabled=settings.admin_password_login_enabled),
+        *admin_login.operations(login, people, e.devices, enabled=settings.admin_password_login_enabled),
         *admin_password.operations(change),
     ]
 
@@ -104,18 +104,7 @@ def _members(settings: Settings, e: Engines) -> list[Operation]:
         domains=settings.auth_allowed_email_domains,
         mails=e.sender.sends,
     )
-    reset = PasswordReset(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.new_passwords,
-        e.outbox,
-        e.marks,
-        settings.password_reset_ttl,
-        password_login=settings.auth_policy == "standard",
-        requests=_RESETS,
-    )
+    reset = app_password_resets(settings, e, requests=_RESETS)
 
     async def mail_reset(email: str, origin: Origin) -> None:
         await reset.request(email, "", origin)

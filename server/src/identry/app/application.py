@@ -91,14 +91,14 @@ class Application:
         router: Any = Router(Endpoint(row, self._check_of(row), read_origin, e.addresses) for row in rows)
         cors = Cors(settings.allow_origins)
         served = cors.preflights(router) if e.browser or e.provider else router
-        stack = standard_stack(
+        return standard_stack(
             e.tracing.requests(served) if e.tracing else served,
             sink=self._access_log,
             max_body=_MAX_BODY,
             timeout=_DEADLINE,
             on_error=edge(e.provider.pages.pages if e.provider else None, is_page, render),
+            lines=cors.lines if e.browser or e.provider else None,
         )
-        return cors.answers(stack) if e.browser or e.provider else stack
 
     def _check_of(self, operation: Operation) -> GuardCheck | None:
         """The guard of a row, then what else the row asks of whoever is calling."""

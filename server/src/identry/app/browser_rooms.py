@@ -10,8 +10,10 @@ from identry.app.federation_rooms import federation_rooms
 from identry.app.invitation_rooms import accepting
 from identry.app.mfa_rooms import mfa_rooms
 from identry.app.passkey_rooms import passkey_rooms
+from identry.app.sign_up_rooms import browser_password_resets
 from identry.app.sso_rooms import login_url, sso_rooms
 from identry.browser import Replies
+from identry.core.known_devices import SECONDS_KNOWN
 from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.flows.accept_invitation import browser as accept_invitation
 from identry.flows.accept_invitation.acceptance import InvitationGone
@@ -26,7 +28,6 @@ from identry.flows.mfa import browser as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.password_change import routes as password_change
 from identry.flows.password_reset import browser as password_reset
-from identry.flows.password_reset.service import PasswordReset
 from identry.flows.refresh import browser as refresh
 from identry.flows.refresh.service import Refresh
 from identry.flows.register import browser as register
@@ -38,7 +39,7 @@ from identry.records.one_time_tokens import Purpose
 from identry.settings import Settings
 from identry.signin import Demands, SignIn, Surface
 from identry.web.browser_guard import BrowserBearer
-from identry.web.cookies import refresh_cookie
+from identry.web.cookies import device_cookie, refresh_cookie
 from identry.web.operations import Operation
 
 
@@ -54,19 +55,15 @@ def browser_signin(settings: Settings, e: Engines, b: BrowserEngines) -> SignIn:
     return SignIn(e.db, e.clock, e.audit, surface, demands(settings, e))
 
 
-def browser_rooms(
-    settings: Settings, e: Engines, b: BrowserEngines, sign_up: Register, reset: PasswordReset
-) -> list[Operation]:
+def browser_rooms(settings: Settings, e: Engines, b: BrowserEngines, sign_up: Register) -> list[Operation]:
     """The operation table of `/api/v1/auth`."""
     password_login = settings.auth_policy == "standard"
     signin = browser_signin(settings, e, b)
-    cookie = refresh_cookie(
-        same_site=settings.refresh_cookie_samesite,
-        secure=settings.browser_api_url.startswith("https:"),
-        days=settings.refresh_token_expire_days,
-    )
+    same_site, secure = settings.refresh_cookie_samesite, settings.browser_api_url.startswith("https:")
+    cookie = refresh_cookie(same_site=same_site, secure=secure, days=settings.refresh_token_expire_days)
+    device = device_cookie(same_site=same_site, secure=secure, seconds=SECONDS_KNOWN)
     profiles = Profiles(e.db, e.clock, e.entitlements, plan=e.default_plan, mfa_required=settings.mfa_required)
-    replies = Replies(cookie, profiles)
+    replies = Replies(cookie, profiles, device, e.devices)
     password = Login(
         e.db,
         e.clock,
@@ -76,6 +73,7 @@ def browser_rooms(
         signin,
         password_login=password_login,
         tries=BROWSER_LOGIN,
+        devices=e.devices,
     )
     second_factor = VerifyMfa(
         e.db,
@@ -122,7 +120,7 @@ def browser_rooms(
         *account.operations(replies, profiles),
         *sessions.operations(OwnSessions(e.db, e.clock, e.audit, e.marks)),
         *password_change.operations(change),
-        *password_reset.operations(reset),
+        *password_reset.operations(browser_password_resets(settings, e)),
         *register.operations(sign_up, join, accept_invitation.BROWSER_REFUSALS, replies),
         *accept_invitation.operations(join, replies),
         *check_method.operations(ways),

@@ -17,6 +17,7 @@ from identry.core.address import TrustedProxies
 from identry.core.address_gate import AddressGate
 from identry.core.clock import Clock, SystemClock
 from identry.core.db import Database
+from identry.core.known_devices import KnownDevices
 from identry.core.kv import KV, MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.mail import Outbox, Renderer, Sender, choose_transport
@@ -82,6 +83,7 @@ class Engines:
     totp_secrets: TotpSecrets
     recovery_codes: RecoveryCodes
     second_factors: SecondFactors
+    devices: KnownDevices
     audit: Audit
     outbox: Outbox
     renderer: Renderer
@@ -148,6 +150,7 @@ def make_engines(settings: Settings, clock: Clock, tenants: TenantProviders | No
         totp_secrets=totp_secrets,
         recovery_codes=recovery_codes,
         second_factors=SecondFactors(db, clock, passwords, totp_secrets, recovery_codes, outbox),
+        devices=KnownDevices(root.derive("known-devices"), clock),
         audit=audit,
         outbox=outbox,
         renderer=renderer,

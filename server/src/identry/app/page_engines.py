@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from identry.core.clock import Clock
 from identry.core.db import Database
 from identry.core.secrets import RootSecret
-from identry.flows.login.devices import KnownDevices
 from identry.oauth.browser_session import BrowserSessions, cookie_name
 from identry.pages import Brand, Catalog
 from identry.settings import Settings
@@ -30,7 +29,6 @@ class PageEngines:
         cookie: holds it.
         guard: of pages that are somebody's own.
         secure: whether browsers reach the pages over TLS.
-        devices: which devices know a password, here and at applications.
     """
 
     pages: Pages
@@ -39,7 +37,6 @@ class PageEngines:
     cookie: Cookie
     guard: PageGuard
     secure: bool
-    devices: KnownDevices
 
 
 def page_engines(
@@ -67,5 +64,4 @@ def page_engines(
         cookie,
         PageGuard(sessions, cookie, forms),
         secure,
-        KnownDevices(root.derive("known-devices"), clock),
     )

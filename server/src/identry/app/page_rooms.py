@@ -13,10 +13,11 @@ from identry.app.invitation_rooms import accepting
 from identry.app.passkey_rooms import page_party
 from identry.app.people_rooms import app_invitations, people_signin, signing_up
 from identry.app.provider_engines import ProviderEngines
-from identry.app.sign_up_rooms import password_resets, registration
+from identry.app.sign_up_rooms import page_password_resets, registration
 from identry.app.token_rooms import device_authorization
 from identry.app_signin import UnknownApplication
-from identry.core.limits import BROWSER_LOGIN, BROWSER_MFA_VERIFY
+from identry.core.known_devices import SECONDS_KNOWN
+from identry.core.limits import APP_ACCOUNT_FAILURES, BROWSER_LOGIN, BROWSER_MFA_VERIFY
 from identry.core.origin import Origin
 from identry.flows.accept_invitation import pages as accept_invitation
 from identry.flows.accept_invitation.acceptance import InvitationGone
@@ -24,7 +25,7 @@ from identry.flows.app_invitation import pages as app_invitation
 from identry.flows.check_method import pages as check_method
 from identry.flows.check_method.service import CheckMethod
 from identry.flows.consent import pages as consent
-from identry.flows.device import pages as device
+from identry.flows.device import pages as device_pages
 from identry.flows.exchange import pages as exchange
 from identry.flows.exchange.service import Exchange
 from identry.flows.federated_login import pages as federated_login
@@ -51,6 +52,7 @@ from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
 from identry.settings import Settings
 from identry.signin import SignIn, Surface
+from identry.web.cookies import device_cookie
 from identry.web.operations import Operation
 from identry.web.origin_check import origin_of
 
@@ -96,10 +98,10 @@ def page_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Opera
         *(_from_elsewhere(settings, e, signin, shown, doors) if elsewhere else []),
         *register.operations(registration(settings, e), shown, doors, _at_application(settings, e), _AT_APPLICATION),
         *signup_pages.operations(VerifyEmail(e.db, e.clock, e.audit, e.limiter), shown),
-        *password_reset.operations(password_resets(settings, e), shown),
+        *password_reset.operations(page_password_resets(settings, e), shown),
         *app_invitation.operations(app_invitations(settings, e, people_signin(settings, e, p)), signin, shown),
         *logout.operations(shown),
-        *device.operations(device_authorization(settings, e, p), shown),
+        *device_pages.operations(device_authorization(settings, e, p), shown),
         *consent.operations(consent_service(settings, e, p), shown, request_cookie(p)),
         *accept_invitation.operations(accepting(settings, e, signin, InvitationGone), shown),
     ]
@@ -125,6 +127,7 @@ def _steps(
     party = page_party(settings)
     sign_in, second = login.sign_in_page(shown, doors), mfa.verify_page(shown)
     demanded = mfa_setup.set_up_page(shown, passkey=party is not None)
+    device = device_cookie(same_site="lax", secure=p.pages.secure, seconds=SECONDS_KNOWN)
     tickets, setups = Purpose.PAGES_MFA_TICKET, Purpose.PAGES_MFA_SETUP
     password = Login(
         e.db,
@@ -135,7 +138,8 @@ def _steps(
         signin,
         password_login=doors.password,
         tries=BROWSER_LOGIN,
-        devices=p.pages.devices,
+        failures=APP_ACCOUNT_FAILURES,
+        devices=e.devices,
     )
     code = VerifyMfa(
         e.db,
@@ -149,7 +153,7 @@ def _steps(
     )
     setup = account_services.mfa_setup(settings, e, signin, ticket=setups)
     rows = [
-        *login.operations(password, shown, sign_in, p.pages.devices, login.device_cookie(secure=p.pages.secure)),
+        *login.operations(password, shown, sign_in, e.devices, device),
         *mfa.operations(code, shown, second),
         *mfa_setup.operations(setup, shown, demanded),
     ]

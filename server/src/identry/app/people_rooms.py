@@ -6,6 +6,7 @@ from identry.app import account_services
 from identry.app.browser_rooms import demands
 from identry.app.engines import Engines
 from identry.app.provider_engines import ProviderEngines
+from identry.app.sign_up_rooms import app_password_resets
 from identry.app_signin import AppSignIn, RefusedCode
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN, APP_RESET_CONFIRM, APP_RESET_REQUEST
 from identry.flows.app_invitation import routes as app_invitation
@@ -21,7 +22,6 @@ from identry.flows.magic_link.verification import VerifyMagicLink
 from identry.flows.mfa_change import applications as mfa_change
 from identry.flows.mfa_setup import applications as mfa_setup
 from identry.flows.password_reset import applications as password_reset
-from identry.flows.password_reset.service import PasswordReset
 from identry.flows.profile import applications as profile
 from identry.flows.profile.service import OwnProfile
 from identry.flows.refresh import applications as refresh
@@ -38,22 +38,10 @@ def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Ope
     """The operation table of `/api/auth` and `/api/profile`."""
     signin = app_clearance(settings, e, p)
     people = AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
-    reset = PasswordReset(
-        e.db,
-        e.clock,
-        e.audit,
-        e.limiter,
-        e.new_passwords,
-        e.outbox,
-        e.marks,
-        settings.reset_token_ttl,
-        password_login=settings.auth_policy == "standard",
-        requests=APP_RESET_REQUEST,
-        confirms=APP_RESET_CONFIRM,
-    )
+    reset = app_password_resets(settings, e, requests=APP_RESET_REQUEST, confirms=APP_RESET_CONFIRM)
     return [
         *_sign_up(settings, e),
-        *login.operations(app_login(settings, e, p, signin), people, p.pages.devices),
+        *login.operations(app_login(settings, e, signin), people, e.devices),
         *logout.operations(Logout(e.db, e.clock, e.audit, p.refresh_tokens, e.marks)),
         *refresh.operations(RefreshPublic(e.db, e.worker_limiter, p.refresh_tokens, p.refreshing, p.grants)),
         *password_reset.operations(reset),
@@ -75,7 +63,7 @@ def people_signin(settings: Settings, e: Engines, p: ProviderEngines) -> AppSign
     return AppSignIn(e.db, e.clock, e.audit, e.second_factors, app_clearance(settings, e, p), p.grants)
 
 
-def app_login(settings: Settings, e: Engines, p: ProviderEngines, signin: SignIn) -> Login:
+def app_login(settings: Settings, e: Engines, signin: SignIn) -> Login:
     """Proves passwords at applications."""
     return Login(
         e.db,
@@ -88,7 +76,7 @@ def app_login(settings: Settings, e: Engines, p: ProviderEngines, signin: SignIn
         tries=APP_LOGIN,
         failures=APP_ACCOUNT_FAILURES,
         locked=AccountLocked,
-        devices=p.pages.devices,
+        devices=e.devices,
     )
 
 

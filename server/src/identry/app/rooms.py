@@ -148,5 +148,5 @@ def _account_rooms(settings: Settings, e: Engines, signin: SignIn) -> list[Opera
         *mfa.operations(second_factor),
         *password_reset.operations(reset, expose_token=settings.expose_password_reset_token),
         *accept_invitation.operations(accepting(settings, e, signin)),
-        *(browser_rooms(settings, e, e.browser, sign_up, reset) if e.browser else []),
+        *(browser_rooms(settings, e, e.browser, sign_up) if e.browser else []),
     ]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from identry.app.engines import Engines
+from identry.core.limits import APP_RESET_CONFIRM, Limit
+from identry.core.mail.events import APP, PAGES
 from identry.flows.password_reset.service import PasswordReset
 from identry.flows.register.service import Register, no_tenant
 from identry.settings import Settings
@@ -25,7 +29,28 @@ def registration(settings: Settings, e: Engines) -> Register:
 
 
 def password_resets(settings: Settings, e: Engines) -> PasswordReset:
-    """Lets the owner of a mailbox set a new password."""
+    """Lets the owner of a mailbox set a new password; its links lead to `FRONTEND_URL`."""
+    return _resets(settings, e, settings.password_reset_ttl)
+
+
+def browser_password_resets(settings: Settings, e: Engines) -> PasswordReset:
+    """The same for whoever asks in the single-page app; its links lead back to `APP_BASE_URL`."""
+    return _resets(settings, e, settings.password_reset_ttl, asked_in=APP)
+
+
+def page_password_resets(settings: Settings, e: Engines) -> PasswordReset:
+    """The same for whoever asks on the pages; its links lead back to them."""
+    return _resets(settings, e, settings.password_reset_ttl, asked_in=PAGES)
+
+
+def app_password_resets(
+    settings: Settings, e: Engines, *, requests: Limit, confirms: Limit = APP_RESET_CONFIRM
+) -> PasswordReset:
+    """The same for people of applications, who know the pages and perhaps nothing else of this house."""
+    return _resets(settings, e, settings.reset_token_ttl, asked_in=PAGES, requests=requests, confirms=confirms)
+
+
+def _resets(settings: Settings, e: Engines, ttl: timedelta, *, asked_in: str = "", **limits: Limit) -> PasswordReset:
     return PasswordReset(
         e.db,
         e.clock,
@@ -34,6 +59,8 @@ def password_resets(settings: Settings, e: Engines) -> PasswordReset:
         e.new_passwords,
         e.outbox,
         e.marks,
-        settings.password_reset_ttl,
+        ttl,
         password_login=settings.auth_policy == "standard",
+        asked_in=asked_in,
+        **limits,
     )

@@ -40,6 +40,9 @@ def _fields(
     first_party: Annotated[
         _Flag, typer.Option("--first-party/--third-party", help="Of your own: nobody is asked for consent.")
     ] = None,
+    members_only: Annotated[
+        _Flag, typer.Option("--members-only/--for-all", help="Whether only its members may sign in there.")
+    ] = None,
     require_pkce: Annotated[
         _Flag, typer.Option("--pkce/--no-pkce", help="Whether PKCE is required; it is unless told otherwise.")
     ] = None,

@@ -18,6 +18,7 @@ from identry.core.address import TrustedProxies, packed_address
 from identry.core.clock import Clock
 from identry.core.kv.protocol import KV, KVUnavailable
 from identry.core.secrets import random_below
+from identry.core.tasks import ended
 from identry_kit.apierror import ServiceUnavailable
 
 log = structlog.get_logger(__name__)
@@ -119,10 +120,8 @@ class AddressGate:
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await ended(self._task)
+        self._task = None
 
     async def _look_again(self) -> None:
         while True:

@@ -15,6 +15,7 @@ import asyncpg
 
 from identry.core.pool import Pool, PoolStats
 from identry.core.turns import OUTAGES, Turn, Unavailable, outage
+from identry.core.within import Within
 
 __all__ = ["Database", "Duplicate", "Executor", "Lease", "Rejected", "Transaction", "Unavailable", "affected"]
 
@@ -147,7 +148,8 @@ class Database:
         turn = Turn(self._pool, self._patience)
         connection = self._pool.take() or await turn.wait()
         try:
-            result = await method(connection, sql, *args, timeout=turn.limit())
+            with Within(turn.limit()):
+                result = await method(connection, sql, *args)
         except BaseException as error:
             turn.fail(connection, error)
             raise
@@ -155,14 +157,13 @@ class Database:
         return result
 
     async def _connect(self) -> Any:
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=self._patience,
-            command_timeout=self._patience,
-            statement_cache_size=256,
-            max_cached_statement_lifetime=0,  # the server plans again by itself when a table changes
-            server_settings=self._settings,
-        )
+        with Within(self._patience):
+            connection = await asyncpg.connect(
+                self._url,
+                statement_cache_size=256,
+                max_cached_statement_lifetime=0,  # the server plans again by itself when a table changes
+                server_settings=self._settings,
+            )
         if self._on_statement is not None:
             connection.add_query_logger(self._on_statement)
         return connection
@@ -215,7 +216,8 @@ class Lease:
 
     async def _run(self, method: _Method, sql: str, args: tuple[object, ...]) -> Any:
         try:
-            return await method(self._connection, sql, *args, timeout=self._limit or self._turn.limit())
+            with Within(self._limit or self._turn.limit()):
+                return await method(self._connection, sql, *args)
         except OUTAGES as error:
             if (unavailable := outage(error)) is not None:
                 raise unavailable from error

@@ -5,9 +5,9 @@ The hot path is ours: the header is encoded once per key and `typ`, the claims b
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
@@ -27,6 +27,7 @@ MAX_RSA_BITS = 8192
 """Verifiers (`identry_kit.jwtauth`) refuse larger ones, whose only effect would be cost."""
 
 _ES256_FIELD_BYTES = 32
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 _KID = re.compile(r"[!-~]{1,128}")
@@ -230,7 +231,7 @@ def _explain_wrong_block(text: str) -> None:
 
 
 def _b64(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+    return b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE)
 
 
 def _b64_int(value: int) -> str:

@@ -44,6 +44,10 @@ ACCOUNT_FAILURES = Limit("account-failures", 10, 15 * MINUTE)
 
 Spend it before the password is verified and refund it when the password was right: guesses in parallel count too.
 """
+APP_ACCOUNT_FAILURES = Limit(ACCOUNT_FAILURES.name, 5, ACCOUNT_FAILURES.window)
+"""The same count, which ends earlier on the provider's surface, its pages included (contracts/provider-api.md §13): a
+password that was wrong on one surface was wrong on all, so nobody gets more guesses by going to another.
+"""
 REGISTER = Limit("register", 10, HOUR)
 """Per client address."""
 RESET_REQUEST = Limit("reset-request", 10, HOUR)
@@ -111,8 +115,6 @@ VERIFY_EMAIL = Limit("verify-email", 30, MINUTE)
 """Per client address."""
 APP_LOGIN = Limit("app-login", 5, MINUTE)
 """Per client address."""
-APP_ACCOUNT_FAILURES = Limit("app-account-failures", 5, 15 * MINUTE)
-"""Failed passwords per (client address, account); spent and refunded as `ACCOUNT_FAILURES`."""
 APP_RESET_REQUEST = Limit("app-reset-request", 5, MINUTE)
 """Per client address."""
 APP_RESET_CONFIRM = Limit("app-reset-confirm", 5, MINUTE)
@@ -247,8 +249,8 @@ def limit_headers(limit: Limit, hit: Hit) -> dict[str, str]:
 
 def _storage_key(limit: Limit, parts: tuple[str | None, ...]) -> str:
     """`<limit>:<digest>`: of a fixed size, without user input, and unambiguous about where one part ends."""
-    digest = hashlib.blake2b(digest_size=16)
+    told = b""
     for part in parts:
         data = b"" if part is None else b"=" + address_bucket(part).encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return f"{limit.name}:{digest.hexdigest()}"
+        told += len(data).to_bytes(8, "big") + data
+    return f"{limit.name}:{hashlib.blake2b(told, digest_size=16).hexdigest()}"

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from identry.core.within import Within
+
 _REST = 60.0
 """Seconds after which connections that nobody needed are closed."""
 _FAREWELL = 0.5
@@ -120,16 +122,20 @@ class Pool:
         if self._opening < self._waiting:
             self._grow()
         started = loop.time()
-        timer = loop.call_at(until, self._expire, waiter)
         try:
-            return await waiter
+            with Within(until - started):
+                return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self.give(waiter.result())
             raise
+        except TimeoutError:
+            if not waiter.cancelled():
+                return waiter.result()  # it came at the last moment; or TimeoutError is what `connect` raised
+            self.stats.timeouts += 1
+            raise TimeoutError("no free connection") from None
         finally:
             self._waiting -= 1
-            timer.cancel()
             self.stats.waited_seconds += loop.time() - started
 
     def give(self, connection: Any) -> None:
@@ -172,11 +178,6 @@ class Pool:
         for connection in self._all:
             connection.terminate()
         self._all.clear()
-
-    def _expire(self, waiter: asyncio.Future[Any]) -> None:
-        if not waiter.done():
-            self.stats.timeouts += 1
-            waiter.set_exception(TimeoutError("no free connection"))
 
     def _grow(self) -> None:
         if len(self._all) + self._opening < self._max_size and not self._closed:

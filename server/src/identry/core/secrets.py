@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -98,7 +99,7 @@ class Sealer:
         """`key` and the values of `previous` (key id → key) have 32 bytes; `previous` keys only open."""
         self.key_id = key_id
         self._header = _header(key_id)
-        self._ciphers = {_header(old_id): AESGCM(old) for old_id, old in (previous or {}).items()}
+        self._ciphers = {_header(old_id): AESGCM(old) for old_id, old in previous.items()} if previous else {}
         self._ciphers[self._header] = AESGCM(key)
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
@@ -122,6 +123,7 @@ class Sealer:
         return sealed.startswith(self._header)
 
 
+@lru_cache(maxsize=64)
 def _header(key_id: str) -> bytes:
     raw = key_id.encode()
     if not 1 <= len(raw) <= _MAX_KEY_ID_BYTES:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextvars import Context, copy_context
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 Question = TypeVar("Question", bound=Hashable)
@@ -34,7 +34,7 @@ class Together(Generic[Question, Answer]):
     ) -> None:
         self._ask = ask
         self._patience = patience
-        self._waiting: dict[Question, asyncio.Future[Answer | None]] = {}
+        self._waiting: dict[Question, list[asyncio.Future[Answer | None]]] = {}
         self._context = Context()
         """Of whoever has waited longest: the statement takes its time (`core/turns.py`), not an earlier request's."""
         self._leaving = False
@@ -47,16 +47,19 @@ class Together(Generic[Question, Answer]):
         Raises:
             Whatever `ask` raises, to all whose questions went with it.
         """
-        answer = self._waiting.get(question)
-        if answer is None:
-            if not self._waiting:
-                self._context = copy_context()
-            loop = asyncio.get_running_loop()
-            answer = self._waiting[question] = loop.create_future()
-            if not self._leaving and self._waited_for is None:
-                self._leaving = True
-                loop.call_soon(self._depart)  # after the other requests that have arrived
-        return await asyncio.shield(answer)  # whoever gives up leaves the others their answer
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer | None] = loop.create_future()  # whoever gives up leaves the others theirs
+        askers = self._waiting.get(question)
+        if askers is not None:
+            askers.append(answer)
+            return await answer
+        if not self._waiting:
+            self._context = copy_context()
+        self._waiting[question] = [answer]
+        if not self._leaving and self._waited_for is None:
+            self._leaving = True
+            loop.call_soon(self._depart)  # after the other requests that have arrived
+        return await answer
 
     def _depart(self) -> None:
         self._leaving = False
@@ -82,17 +85,19 @@ class Together(Generic[Question, Answer]):
             self._waited_for = None
             self._depart()
 
-    async def _fly(self, batch: dict[Question, asyncio.Future[Answer | None]]) -> None:
+    async def _fly(self, batch: dict[Question, list[asyncio.Future[Answer | None]]]) -> None:
         try:
             answers = await self._ask(list(batch))
         except BaseException as error:
-            for answer in batch.values():
+            for answer in chain.from_iterable(batch.values()):
                 if not answer.done():
                     answer.set_exception(error)
                     answer.exception()  # whoever asked may be gone
             if not isinstance(error, Exception):
                 raise
             return
-        for question, answer in batch.items():
-            if not answer.done():
-                answer.set_result(answers.get(question))
+        for question, askers in batch.items():
+            found = answers.get(question)
+            for answer in askers:
+                if not answer.done():
+                    answer.set_result(found)

@@ -7,7 +7,8 @@ the same words (contracts/provider-api.md §4: 401 `invalid_client`).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
@@ -21,8 +22,7 @@ from identry.records.clients import Client
 _NO_HASH = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(msgspec.Struct, frozen=True, gc=False):
     """What a request says about its client.
 
     Attributes:

@@ -284,6 +284,7 @@ _RULES: Mapping[str, Callable[[Any], Any]] = {
     "url": _url,
     "logo_url": _url,
     "brand_color": _color,
+    "members_only": _flag,
     "sign_up": _one_of("inherit", "open", "closed"),
     "magic_link_url": _url,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from identry.oauth import standing
 from identry.records import audit as audit_log
+from identry.records.users import ADMINISTRATORS
 
 GIVEN = """
     SELECT $1::uuid AS session_id, $2::bytea AS refresh_token_hash, $3::timestamptz AS at,
@@ -25,6 +26,8 @@ _GATES = """
     AND (NOT u.mfa_enabled OR 'mfa' = ANY (w.amr))
 """
 
+_ADMINISTRATORS = f"'{{{','.join(sorted(ADMINISTRATORS))}}}'"
+
 
 def opening_of(wanted: str, *, before: str = "", signed_in: bool = False) -> str:
     """The statement; it returns a row for each grant that it opened; of the others it writes no session.
@@ -33,7 +36,8 @@ def opening_of(wanted: str, *, before: str = "", signed_in: bool = False) -> str
     since the proof leaves no grant behind. `borne` holds the browser's session that the grant is to hang on: whoever
     ends it waits, and then finds the grant as well. Users come first, then sessions, both in order, so that two of
     these statements, or one of them and a change of the account, never wait for each other. `opened` writes the session
-    where the client is active; an application of a tenant is for the people of that tenant.
+    where the client is active; an application of a tenant is for the people of that tenant, one for members for those
+    and the platform's administrators.
 
     Args:
         wanted: rows with the columns of `GIVEN`.
@@ -58,6 +62,9 @@ def opening_of(wanted: str, *, before: str = "", signed_in: bool = False) -> str
           AND (c.tenant_id IS NULL OR EXISTS (
               SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
               WHERE tm.tenant_id = c.tenant_id AND tm.user_id = a.user_id AND tm.is_active AND t.is_active))
+          AND (NOT c.members_only
+               OR EXISTS (SELECT FROM app_members m WHERE m.client_id = c.id AND m.user_id = a.user_id)
+               OR EXISTS (SELECT FROM users u WHERE u.id = a.user_id AND u.global_role = ANY ({_ADMINISTRATORS})))
         RETURNING id
     ), logged AS (
         {audit_log.INSERT}

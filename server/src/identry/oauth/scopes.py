@@ -25,6 +25,8 @@ def parse(text: str) -> tuple[str, ...]:
     Raises:
         InvalidScope: too long, or not a list of scope tokens.
     """
+    if not text:
+        return ()
     if len(text) > _MAX:
         raise InvalidScope("the scope is too long")
     words = tuple(dict.fromkeys(word for word in text.split(" ") if word))

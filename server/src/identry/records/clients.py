@@ -31,6 +31,7 @@ class Client:
         tenant_id: the tenant that its users' tokens are for; None: each user's own.
         is_native: an app on a device: a loopback redirect may name any port (RFC 8252 §7.3).
         first_party: of the operator itself: nobody is asked for consent.
+        members_only: only its members and the platform's administrators get tokens for it.
         auth_method: `none`, `client_secret` (Basic or in the body) or `private_key_jwt`.
         jwks: JSON text of its public keys.
         audiences: resource servers that its tokens may name (RFC 8707).
@@ -51,6 +52,7 @@ class Client:
     is_public: bool
     is_native: bool
     first_party: bool
+    members_only: bool
     auth_method: str
     jwks: str | None
     grant_types: list[str]

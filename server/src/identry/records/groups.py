@@ -48,19 +48,19 @@ _MEMBERS = f"""
     WHERE g.tenant_id = $1 AND {_IS_IN}
 """
 
-# All that a profile shows of the groups of membership `tm`, found from the member, so that its cost does not grow with
-# the tenant: the groups it was put into (ids and names side by side, permissions as one text: a key has no blanks) …
+# All that a profile shows of the groups of person `p` in their tenant, found from the member, so that its cost does not
+# grow with the tenant: the groups it was put into (ids and names side by side, permissions as one text: a key has no
+# blanks) …
 HELD = """
     SELECT array_agg(g.id) AS ids, array_agg(g.name) AS names,
            string_agg(array_to_string(g.permissions, ' '), ' ') AS permissions
     FROM group_members r JOIN groups g ON g.id = r.group_id AND g.tenant_id = r.tenant_id
-    WHERE r.tenant_id = tm.tenant_id AND r.user_id = tm.user_id
+    WHERE r.tenant_id = p.tenant_id AND r.user_id = p.user_id
 """
-# … and, as `owned`, the group that an owner of the company is in without having been put into it.
+# … and, as `owned`, the group that an owner of the company is in without having been put into it. (For nobody else is
+# there anything to look up.)
 OWNED = f"""
-    company_memberships owner ON owner.company_id = tm.tenant_id AND owner.user_id = tm.user_id
-        AND owner.role = 'OWNER' AND owner.is_active
-    LEFT JOIN groups owned ON owned.tenant_id = owner.company_id AND owned.built_in
+    groups owned ON owned.tenant_id = CASE p.role WHEN 'OWNER' THEN p.tenant_id END AND owned.built_in
         AND lower(owned.name) = lower('{ADMIN}')
 """
 

@@ -46,11 +46,13 @@ class Identity:
 
 COLUMNS = ", ".join(f.name for f in fields(Identity))
 
-METHODS = """
-    ARRAY(SELECT DISTINCT CASE i.kind WHEN 'entra' THEN 'microsoft' ELSE 'oidc' END
-          FROM identities i WHERE i.user_id = u.id ORDER BY 1)
-"""
-"""How user `u` signs in elsewhere, in the words of the browser surface."""
+KINDS = "ARRAY(SELECT i.kind FROM identities i WHERE i.user_id = p.user_id)"
+"""The kinds of all identities of person `p`."""
+
+
+def methods(kinds: list[str]) -> tuple[str, ...]:
+    """How somebody with identities of these kinds signs in, in the words of the browser surface."""
+    return tuple(sorted({"microsoft" if kind == "entra" else "oidc" for kind in kinds})) if kinds else ()
 
 
 async def find(db: Executor, key: IdentityKey) -> Identity | None:

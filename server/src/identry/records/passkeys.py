@@ -78,8 +78,8 @@ async def find_by_credential(db: Executor, credential_id: bytes) -> tuple[Passke
     return Passkey(*passkey), handle
 
 
-OWNED = "EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id)"
-"""Whether user `u` has a passkey."""
+OWNED = "EXISTS (SELECT FROM passkeys k WHERE k.user_id = p.user_id)"
+"""Whether person `p` has a passkey."""
 
 
 async def has_any(db: Executor, user_id: UUID) -> bool:

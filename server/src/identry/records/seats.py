@@ -39,6 +39,12 @@ ROLE = """
 """
 """The role of membership `tm`; who has none in the company is an ordinary member."""
 
+PLACE = """
+    company_memberships place ON place.company_id = tm.tenant_id AND place.user_id = tm.user_id AND place.is_active
+"""
+PLACE_ROLE = "COALESCE(place.role, 'MEMBER')"
+"""The same role where the membership in the company is joined (`LEFT JOIN {PLACE}`)."""
+
 PLAN = "(SELECT e.plan FROM company_entitlements e WHERE e.company_id = tm.tenant_id)"
 """What the company of membership `tm` bought; null: the default."""
 

@@ -27,6 +27,10 @@ class GlobalRole(StrEnum):
     PLATFORM_SUPERADMIN = "PLATFORM_SUPERADMIN"
 
 
+ADMINISTRATORS = frozenset({GlobalRole.PLATFORM_ADMIN, GlobalRole.PLATFORM_SUPERADMIN})
+"""Who reaches every application and is a member of none (contracts/provider-api.md §3)."""
+
+
 class ApprovalStatus(StrEnum):
     """Where a registration stands."""
 

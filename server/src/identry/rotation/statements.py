@@ -16,12 +16,15 @@ from identry.records import seats, sessions
 # What is demanded now is held against what the session began with, so a demand that is new counts at the next refresh:
 # of the deployment (MFA_REQUIRED) and of the account itself; of the tenant of a browser's session; of every tenant of
 # the user for a platform session, whose tokens reach them all.
+_OF_TENANT = f"""
+    (NOT t.mfa_required OR 'mfa' = ANY (s.amr))
+    AND (t.auth_policy <> 'restricted' OR NOT s.amr[1] = ANY ({seats.LOCAL_SQL}))
+"""
 _BY_ITS_TENANT = f"""
     EXISTS (
         SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
         WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id AND tm.is_active AND t.is_active
-          AND (NOT t.mfa_required OR 'mfa' = ANY (s.amr))
-          AND (t.auth_policy <> 'restricted' OR NOT s.amr[1] = ANY ({seats.LOCAL_SQL})))
+          AND {_OF_TENANT})
 """
 ADMITTED = f"CASE WHEN s.tenant_id IS NULL THEN {seats.ADMITTED_BY_ALL} ELSE {_BY_ITS_TENANT} END"
 """Whether those tenants that session `s` answers to are content with how it began."""
@@ -57,11 +60,12 @@ PLATFORM = Reading(
 SEATED = Reading(
     {
         "tenant_id": "s.tenant_id",
-        "role": f"""(SELECT {seats.ROLE} FROM tenant_members tm
-                     WHERE tm.tenant_id = s.tenant_id AND tm.user_id = s.user_id)""",  # noqa: S608 - constant
-        "plan": "(SELECT e.plan FROM company_entitlements e WHERE e.company_id = s.tenant_id)",
+        "role": seats.PLACE_ROLE,
+        "plan": "plan.plan",
     },
-    _BY_ITS_TENANT,
+    f"tm.is_active AND t.is_active AND {_OF_TENANT}",
+    tables=profile.PLACE,
+    joined=profile.AT_PLACE,
     profiled=True,
 )
 
@@ -96,8 +100,8 @@ class Asked(NamedTuple):
     holder: Holder = NO_HOLDER
 
 
-_GRANT = "s.user_id, s.amr, s.auth_time, s.expires_at, s.global_role, s.token_version"
-_OF_SESSION = "s.user_id, s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version"
+_GRANT = "p.user_id, p.amr, p.auth_time, p.expires_at, p.global_role, p.token_version"
+_TERMS = "s.amr, s.auth_time, s.expires_at, u.global_role, u.token_version"
 
 
 class Statements:
@@ -172,12 +176,9 @@ def _rotate(reading: Reading) -> str:
     arrays, names = _arrays("uuid bytea bytea bytea uuid timestamptz text text text"), ""
     if reading.held:
         arrays, names = f"{arrays}, {_arrays('uuid text text text', 15)}", ", client_id, jkt, scopes, audiences"
-    returned, told, behind = _selected(reading), "".join(f", s.{name}" for name in reading.columns), ""
-    if (
-        reading.profiled
-    ):  # what hangs on the tenant is read behind the update, which has it for each partition otherwise
-        returned, told = ", s.tenant_id", f"{returned}, {profile.COLUMNS}"
-        behind = f"JOIN users u ON u.id = s.user_id {profile.tables('s.tenant_id')}"
+    returned, told, behind = f"s.user_id{_selected(reading)}", "".join(f", p.{name}" for name in reading.columns), ""
+    if reading.profiled:  # what hangs on the person is gathered behind the update: it would do so for each partition
+        returned, told, behind = profile.PERSON, f"{told}, {profile.COLUMNS}", profile.TABLES
     return f"""
     WITH asked AS (
         SELECT * FROM unnest({arrays})
@@ -190,14 +191,14 @@ def _rotate(reading: Reading) -> str:
         WHERE s.id = a.session_id AND {reading.joined} AND s.refresh_token_hash = a.presented AND s.revoked_at IS NULL
           AND s.expires_at > a.at AND u.id = s.user_id AND u.is_active AND u.approval_status = 'APPROVED'
           AND u.token_version = s.token_version AND {_factor("$14")} AND {reading.admitted} AND {reading.fits}
-        RETURNING a.session_id, a.event_id, a.at, a.ip, a.user_agent, a.request_id, {_OF_SESSION}{returned}
+        RETURNING a.session_id, a.event_id, a.at, a.ip, a.user_agent, a.request_id, {_TERMS}, {returned}
     ), logged AS (
         {audit_log.INSERT}
         SELECT r.event_id, r.at, $10, $11, r.user_id, r.user_id, NULL, r.session_id, r.ip, r.user_agent, r.request_id,
                $12, $13
         FROM rotated r
     )
-    SELECT s.session_id, {_GRANT}{told} FROM rotated s {behind}
+    SELECT p.session_id, {_GRANT}{told} FROM rotated p {behind}
     """  # noqa: S608 - constant column names
 
 
@@ -208,7 +209,8 @@ def _repeat(reading: Reading) -> str:
     joined = f" JOIN {reading.tables} ON {reading.joined}" if reading.tables else ""
     return f"""
     WITH found AS (
-        SELECT {_OF_SESSION}{_selected(reading)}, s.refresh_generation, s.successor_sealed, {reading.fits} AS fits,
+        SELECT s.user_id, {_TERMS}{_selected(reading)}, s.refresh_generation, s.successor_sealed,
+               {reading.fits} AS fits,
                s.revoked_at IS NULL AND s.expires_at > $3 AND u.is_active AND u.approval_status = 'APPROVED'
                    AND u.token_version = s.token_version AND {_factor("$17")} AND {reading.admitted} AS live,
                COALESCE(s.predecessor_hash = $2 AND s.successor_sealed IS NOT NULL

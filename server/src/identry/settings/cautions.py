@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from identry.settings.loading import Problem
-from identry.settings.model import Settings
+from identry.settings.model import DEFAULT_FRONTEND_URL, Settings
 
 
 def warnings(settings: Settings) -> list[Problem]:
@@ -43,6 +43,8 @@ def _mail(s: Settings) -> Iterator[Problem]:
         yield Problem("EMAIL_FROM", "is not set", "mail is skipped until it is")
     elif not missing and s.smtp_url:
         yield Problem("SMTP_URL", "is set beside SES_*", "SES is used; unset one of them")
+    if s.frontend_url == DEFAULT_FRONTEND_URL and not s.is_development:
+        yield Problem("FRONTEND_URL", f"is {DEFAULT_FRONTEND_URL}", "links in mail lead there; set your own")
 
 
 def _ignored(s: Settings) -> Iterator[Problem]:

@@ -21,6 +21,9 @@ _machines = group("Machines and other services")
 _mail = group("Mail")
 _import = group("Import from Finance")
 
+DEFAULT_FRONTEND_URL = "https://app.kisum.io"
+"""That of contracts/platform-api.md §11."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ProviderSettings):
@@ -190,7 +193,11 @@ class Settings(ProviderSettings):
     )
 
     email_enabled: bool = _mail("true", v.boolean, "`false`: no mail leaves.")
-    frontend_url: str = _mail("https://app.kisum.io", v.url("http", "https"), "Web app; links in mail start with it.")
+    frontend_url: str = _mail(
+        DEFAULT_FRONTEND_URL,
+        v.url("http", "https"),
+        "Web app; links in mail start with it. Resets lead back to where they were asked for.",
+    )
     email_from: str = _mail(
         "", v.optional(v.address), "Sender, verified with the mail service.", required="to send mail"
     )

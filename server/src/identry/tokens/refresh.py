@@ -6,7 +6,7 @@ chain.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import hmac
 import secrets
@@ -14,6 +14,7 @@ import struct
 from dataclasses import dataclass
 from uuid import UUID
 
+from identry.core.ids import uuid_of
 from identry.core.secrets import RootSecret, Sealer
 
 
@@ -41,6 +42,12 @@ _BODY = struct.Struct(">16sI32s")
 _TAG = 16
 _LENGTH = (_BODY.size + _TAG) * 4 // 3 + 1
 
+# Base64url (RFC 4648 §5), and nothing but its own alphabet: the two characters of the other one become none of either.
+_WRITTEN = bytes.maketrans(b"+/", b"-_")
+_READ = bytes.maketrans(b"-_+/", b"+/--")
+_LAST = frozenset("AEIMQUYcgkosw048")
+"""How a token may end: its last character carries four bits, the two below them are zero."""
+
 
 class RefreshTokens:
     """Makes and recognises refresh tokens: session id, generation, 256 random bits, and a tag over all three.
@@ -52,29 +59,28 @@ class RefreshTokens:
     """
 
     def __init__(self, root: RootSecret, surface: str = "") -> None:
-        self._key = root.derive("refresh-token-tag" + (f"/{surface}" if surface else ""))
+        key = root.derive("refresh-token-tag" + (f"/{surface}" if surface else ""))
+        self._mac = hmac.new(key, digestmod="sha256")  # to be copied: setting up a key costs more than the tag
 
     def new(self, session_id: UUID, generation: int = 0) -> RefreshToken:
         """A fresh link of a session's chain."""
         body = _BODY.pack(session_id.bytes, generation, secrets.token_bytes(32))
-        raw = base64.urlsafe_b64encode(body + self._tag(body)).rstrip(b"=").decode()
+        raw = binascii.b2a_base64(body + self._tag(body), newline=False).rstrip(b"=").translate(_WRITTEN).decode()
         return RefreshToken(raw, session_id, generation)
 
     def parse(self, raw: str) -> RefreshToken | None:
         """The token, or None when we never issued that string (wrong length, alphabet, encoding or tag)."""
-        if len(raw) != _LENGTH or not raw.isascii():
+        if len(raw) != _LENGTH or not raw.isascii() or raw[-1] not in _LAST:
             return None
         try:
-            data = base64.b64decode(raw + "=", altchars=b"-_", validate=True)
+            data = binascii.a2b_base64(raw.encode().translate(_READ) + b"=", strict_mode=True)
         except ValueError:
             return None
         body, tag = data[: _BODY.size], data[_BODY.size :]
         if not hmac.compare_digest(tag, self._tag(body)):
             return None
-        if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != raw:
-            return None
         session_id, generation, _ = _BODY.unpack(body)
-        return RefreshToken(raw, UUID(bytes=session_id), generation)
+        return RefreshToken(raw, uuid_of(session_id), generation)
 
     def seal_successor(self, predecessor: RefreshToken, successor: RefreshToken) -> bytes:
         """The successor, readable only by who presents the predecessor: a dump of the table reveals neither."""
@@ -90,7 +96,9 @@ class RefreshTokens:
         return RefreshToken(raw, predecessor.session_id, predecessor.generation + 1)
 
     def _tag(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, "sha256")[:_TAG]
+        mac = self._mac.copy()
+        mac.update(body)
+        return mac.digest()[:_TAG]
 
 
 def _successor_sealer(predecessor: RefreshToken) -> Sealer:

@@ -16,7 +16,7 @@ from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.records import clients
 from identry.records.clients import Client
-from identry.records.users import GlobalRole
+from identry.records.users import ADMINISTRATORS, GlobalRole
 from identry.web.call import Call
 from identry.web.endpoint import GuardCheck
 from identry.web.operations import Operation
@@ -25,7 +25,6 @@ from identry_kit.apierror import APIError, BadRequest, Forbidden, NotFound
 FRESH = timedelta(seconds=300)
 """How old a sign-in may be for what cannot be undone (`POST /api/admin/elevate` renews it)."""
 
-_PLATFORM = frozenset({GlobalRole.PLATFORM_ADMIN, GlobalRole.PLATFORM_SUPERADMIN})
 _API = "api"
 
 
@@ -41,7 +40,7 @@ class Reach:
         unchanged: whether somebody who has to change the password may, to change it.
     """
 
-    platform: frozenset[GlobalRole] = _PLATFORM
+    platform: frozenset[GlobalRole] = ADMINISTRATORS
     roles: frozenset[str] = frozenset()
     service: bool = False
     anybody: bool = False

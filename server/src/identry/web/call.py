@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -53,6 +54,7 @@ class Call:
     """
 
     __slots__ = (
+        "_headers",
         "_origin",
         "_origin_of",
         "access_version",
@@ -81,6 +83,7 @@ class Call:
         self.path = path
         self._origin_of = origin_of
         self._origin: Origin | None = None
+        self._headers: dict[bytes, bytes] | None = None
         self.access_version: int | None = None
         self.typed: Mapping[str, str] = _NOTHING
 
@@ -103,14 +106,20 @@ class Call:
 
     def header(self, name: bytes) -> str | None:
         """A request header (lower-case `name`) or None; of a repeated one the first."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return str(value.decode("latin-1"))
-        return None
+        value = self._fields().get(name)
+        return None if value is None else str(value.decode("latin-1"))
 
     def headers(self, name: bytes) -> list[str]:
         """Every value of a header that may come more than once."""
+        if name not in self._fields():
+            return []
         return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
+
+    def _fields(self) -> dict[bytes, bytes]:
+        """The request's headers, of repeated ones the first."""
+        if self._headers is None:
+            self._headers = dict(reversed(self.scope["headers"]))
+        return self._headers
 
 
 class Ready:
@@ -165,4 +174,9 @@ class Stream:
 
 def header_lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Headers as ASGI wants them."""
-    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return [(_line_name(name), value.encode("latin-1")) for name, value in headers.items()]
+
+
+@lru_cache(maxsize=256)
+def _line_name(name: str) -> bytes:
+    return name.lower().encode()

@@ -82,6 +82,12 @@ def passkey_cookie(*, same_site: str, secure: bool, seconds: int) -> Cookie:
     return Cookie(name, "/api/v1/auth/passkeys", seconds, same_site.capitalize(), secure)
 
 
+def device_cookie(*, same_site: str, secure: bool, seconds: int) -> Cookie:
+    """The cookie by which a browser is known in which somebody signed in with a password."""
+    name = "__Host-identry_device" if secure else "identry_device"
+    return Cookie(name, "/", seconds, same_site.capitalize(), secure)
+
+
 def refresh_cookie(*, same_site: str, secure: bool, days: int) -> Cookie:
     """The cookie of a browser's session (contracts/browser-api.md §4)."""
     return Cookie("refresh_token", "/api/v1/auth", days * 86400, same_site.capitalize(), secure)

@@ -3,8 +3,8 @@
 On the browser surface, where a cookie may open something: pages of listed origins. On the provider, where every request
 carries its own proof: every page, and those of listed origins with credentials.
 
-Two halves around the application: `answers` names the page on every answer (errors of the outer layers included),
-`preflights` says yes or no before any route, guard or limit is asked.
+Two halves: `lines` names the page on every answer (errors of the outer layers included), `preflights` says yes or no
+before any route, guard or limit is asked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from identry.web.origin_check import OriginNotAllowed
 from identry.web.surfaces import is_browser_path
-from identry_kit.apierror import ASGIApp, Message, Receive, Scope, Send
+from identry_kit.apierror import ASGIApp, Receive, Scope, Send
+from identry_kit.httpware.exchange import Lines
 
 METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = b"Authorization, Content-Type, X-Request-ID, X-CSRF-Token"
@@ -24,11 +25,12 @@ PROVIDER_EXPOSED = b"X-Request-ID, Retry-After, WWW-Authenticate"
 MAX_AGE = b"300"
 
 _VARY = (b"vary", b"Origin")
-_ANYBODY = [
+_NOBODY = (_VARY,)
+_ANYBODY = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", PROVIDER_EXPOSED),
     _VARY,
-]
+)
 _PROVIDER_PATHS = frozenset(
     {
         "/.well-known/jwks.json",
@@ -58,37 +60,24 @@ class Cors:
     """
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        self._lines = {
-            origin.encode("ascii"): [
+        self._lines: dict[bytes, Lines] = {
+            origin.encode("ascii"): (
                 (b"access-control-allow-origin", origin.encode("ascii")),
                 (b"access-control-allow-credentials", b"true"),
                 (b"access-control-expose-headers", EXPOSED),
                 _VARY,
-            ]
+            )
             for origin in allowed
         }
 
-    def answers(self, app: ASGIApp) -> ASGIApp:
-        """`app`, whose answers tell the browser which page may read them."""
-
-        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            if scope["type"] != "http":
-                return app(scope, receive, send)
-            if is_browser_path(scope["path"]):
-                lines = self._lines.get(_header(scope, b"origin"), [_VARY])
-            elif _is_provider_path(scope["path"]):
-                lines = self._lines.get(_header(scope, b"origin"), _ANYBODY)
-            else:
-                return app(scope, receive, send)
-
-            def named(message: Message) -> Awaitable[None]:
-                if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message["headers"], *lines]}
-                return send(message)
-
-            return app(scope, receive, named)
-
-        return serve
+    def lines(self, scope: Scope) -> Lines:
+        """Headers by which every answer to a request tells the browser which page may read it."""
+        path = scope["path"]
+        if is_browser_path(path):
+            return self._lines.get(_header(scope, b"origin"), _NOBODY)
+        if _is_provider_path(path):
+            return self._lines.get(_header(scope, b"origin"), _ANYBODY)
+        return ()
 
     def preflights(self, app: ASGIApp) -> ASGIApp:
         """`app`, before which preflights are answered: 204 for a page that may ask, otherwise 403."""

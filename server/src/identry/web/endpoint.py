@@ -195,7 +195,8 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def _is_form(call: Call) -> bool:
-    return (call.header(b"content-type") or "").partition(";")[0].strip().lower() == _FORM
+    content_type = call.header(b"content-type")
+    return content_type == _FORM or (content_type or "").partition(";")[0].strip().lower() == _FORM
 
 
 def require_json(call: Call) -> None:

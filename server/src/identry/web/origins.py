@@ -32,8 +32,12 @@ def origin_reader(trusted: TrustedProxies, request_id: Callable[[], str]) -> Cal
         peer = scope["client"][0] if scope.get("client") else None
         return Origin(
             ip=client_ip(peer, forwarded, trusted),
-            user_agent=_CONTROL.sub("", user_agent)[:_LONGEST_USER_AGENT] or None,
+            user_agent=_printable(user_agent)[:_LONGEST_USER_AGENT] or None,
             request_id=request_id() or None,
         )
 
     return read
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else _CONTROL.sub("", text)

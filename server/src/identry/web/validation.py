@@ -84,7 +84,7 @@ def web_url(value: str) -> str | None:
 
 def secret(value: str) -> str:
     """A password or token exactly as received, only NUL and lone surrogates refused."""
-    if "\x00" in value or _LONE_SURROGATE.search(value):
+    if "\x00" in value or not (value.isascii() or _LONE_SURROGATE.search(value) is None):
         raise ValueError("contains characters that cannot be stored")
     return value
 
@@ -169,8 +169,9 @@ def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
 
 def _from_pairs(struct: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> Any:
     plain: dict[str, Any] = {name: text for name, text in reversed(pairs) if text != ""}
-    for name in _form_fields(struct)[1] & plain.keys():
-        plain[name] = [text for key, text in pairs if key == name and text != ""]
+    for name in _form_fields(struct)[1]:
+        if name in plain:
+            plain[name] = [text for key, text in pairs if key == name and text != ""]
     try:
         value = msgspec.convert(plain, struct, strict=False)
     except msgspec.ValidationError as error:
@@ -220,7 +221,7 @@ def decode_form(struct: type[msgspec.Struct], raw: bytes) -> Any:
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidRequest.field("body", "format", "is not a valid form") from error
     single, _ = _form_fields(struct)
-    if len(pairs) > len({name for name, _ in pairs}):
+    if len(pairs) > len(dict(pairs)):
         times = Counter(name for name, _ in pairs)
         if repeated := [Fault(name, "format", "must not be repeated") for name in sorted(single) if times[name] > 1]:
             raise InvalidRequest.of(repeated)
@@ -233,9 +234,12 @@ def _apply_checks(struct: type[msgspec.Struct], value: Any) -> Any:
         current = getattr(value, attribute)
         if isinstance(current, str):
             try:
-                msgspec.structs.force_setattr(value, attribute, check(current))
+                checked = check(current)
             except ValueError as error:
                 faults.append(Fault(name, "format", str(error)))
+            else:
+                if checked is not current:
+                    msgspec.structs.force_setattr(value, attribute, checked)
     if faults:
         raise InvalidRequest.of(faults)
     return value

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -234,6 +235,17 @@ async def test_commands_in_flight_are_bounded_and_the_surplus_does_not_open_the_
         assert sum(isinstance(answer, KVUnavailable) for answer in answers) == 40
         proxy.set(Mode.PASS)
         await kv.ping()
+
+
+async def test_a_hit_that_is_sent_again_because_its_answer_was_lost_counts_once(
+    fragile_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+):
+    async with engine(fragile_redis.port, timeout=PATIENT) as kv:
+        with monkeypatch.context() as same:
+            same.setattr("identry.core.kv.redis.secrets", SimpleNamespace(token_bytes=lambda size: b"a" * size))
+            hits = [await kv.hit("k", 2, 60) for _ in range(3)]
+        assert all(hit.allowed for hit in hits)
+        assert [(await kv.hit("k", 2, 60)).allowed for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import asyncpg
 import pytest
 from services.clocks import StillClock
+from services.databases import create_database
 from services.ports import free_port
 
 from identry.core.clock import MovableClock
@@ -32,14 +32,8 @@ SEAL_KEY = b"k" * 32
 @pytest.fixture(scope="session")
 async def schema(postgres: EmbeddedPostgres) -> str:
     """A database with the outbox alone."""
-    connection = await asyncpg.connect(postgres.url)
-    await connection.execute("CREATE DATABASE mail")
-    await connection.close()
-    url = postgres.url.replace("/identry?", "/mail?")
-    connection = await asyncpg.connect(url)
-    await connection.execute((files("identry") / "migrations" / "000003_mail_outbox.up.sql").read_text())
-    await connection.close()
-    return url
+    table = (files("identry") / "migrations" / "000003_mail_outbox.up.sql").read_text()
+    return await create_database(postgres.url, table)
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 import email
 import email.policy
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from rows import every
 
 from identry.core.mail import EVENTS, MailTemplateError, RenderedMail, Renderer
+from identry.core.mail.events import APP, ASKED_IN, PAGES
 from identry.core.mail.mime import BadAddressError, compose, origin_of
 from identry.core.mail.outbox import instant
 from identry.core.mail.render import one_line, person
@@ -42,11 +45,17 @@ def render(name: str, renderer: Renderer, value: str = "Ada") -> RenderedMail:
     return renderer.render(name, to="ada@example.org", context=context, created_at=NOW)
 
 
-@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
-@pytest.mark.parametrize("name", EVENTS)
+@functools.cache
+def plain_mail(name: str, renderer: Renderer) -> RenderedMail:
+    """With an ordinary value."""
+    return render(name, renderer)
+
+
+@every("value", HOSTILE.values(), ids=HOSTILE.keys())
+@every("name", EVENTS)
 def test_a_hostile_value_stays_a_harmless_word(name: str, value: str, renderer: Renderer) -> None:
     mail = render(name, renderer, value)
-    plain = render(name, renderer)
+    plain = plain_mail(name, renderer)
     tags = re.compile(r"<(script|img|a|style)\b", re.IGNORECASE)
     assert tags.findall(mail.html) == tags.findall(plain.html)
     assert len(mail.text.splitlines()) == len(plain.text.splitlines())
@@ -62,8 +71,8 @@ def test_a_hostile_value_stays_a_harmless_word(name: str, value: str, renderer: 
     assert parsed["Subject"] == mail.subject
 
 
-@pytest.mark.parametrize("value", HARMLESS)
-@pytest.mark.parametrize("name", EVENTS)
+@every("value", HARMLESS)
+@every("name", EVENTS)
 def test_an_ordinary_name_is_shown_as_it_is_written(name: str, value: str, renderer: Renderer) -> None:
     mail = render(name, renderer, value)
     if "full_name" in EVENTS[name].optional:
@@ -72,7 +81,7 @@ def test_an_ordinary_name_is_shown_as_it_is_written(name: str, value: str, rende
     assert "None" not in mail.text
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@every("name", EVENTS)
 def test_every_mail_says_why_it_came_and_what_to_do_if_it_was_not_you(name: str, renderer: Renderer) -> None:
     mail = render(name, renderer)
     for part in (mail.text, mail.html):
@@ -83,7 +92,7 @@ def test_every_mail_says_why_it_came_and_what_to_do_if_it_was_not_you(name: str,
     assert "<script" not in mail.html
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "link"),
     [
         ("admin_welcome", "https://app.example.com/login"),
@@ -104,6 +113,20 @@ def test_invitations_of_a_tenant_lead_to_the_single_page_app_and_other_mail_does
     two = Renderer(frontend_url="https://app.example.com", app_url=f"{app}/", app_name="Kisum Auth")
     assert render("tenant_invitation", two, "a-b_c").links == (f"{app}/invite/a-b_c",)
     assert render("invitation", two, "a-b_c").links == ("https://app.example.com/invite/a-b_c",)
+
+
+def test_who_asks_for_a_new_password_comes_back_to_where_that_was() -> None:
+    three = Renderer(
+        frontend_url="https://app.example.com",
+        app_url="https://cloud.example.com",
+        issuer_url="https://auth.example.com/",
+        app_name="Kisum Auth",
+    )
+    context = {"token": "a-b_c", "expires_at": instant(NOW)}
+    for asked_in, host in (("", "app"), (PAGES, "auth"), (APP, "cloud")):
+        told = context | {ASKED_IN: asked_in}
+        mail = three.render("password_reset", to="ada@example.org", context=told, created_at=NOW)
+        assert mail.links == (f"https://{host}.example.com/reset-password?token=a-b_c",)
 
 
 def test_a_token_cannot_leave_its_place_in_the_link(renderer: Renderer) -> None:
@@ -198,7 +221,7 @@ def test_the_message_is_seven_bit_with_network_line_ends(renderer: Renderer) -> 
     assert html.get_content().replace("\r\n", "\n") == mail.html
 
 
-@pytest.mark.parametrize("sender", ["", "nobody", "a@b.example\r\nBcc: x@y.example", "a@b@c", "a b@c.example"])
+@every("sender", ["", "nobody", "a@b.example\r\nBcc: x@y.example", "a@b@c", "a b@c.example"])
 def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
     with pytest.raises(BadAddressError, match="EMAIL_FROM"):
         origin_of(sender, "K")

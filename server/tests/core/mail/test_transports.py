@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import boto3
 import pytest
+from rows import every
 
 from identry.core.db import Database
 from identry.core.mail import MailboxTransport, NullTransport, Outbox, Sender, choose_transport
@@ -40,7 +41,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("left_out", NAMES)
+@every("left_out", NAMES)
 def test_incomplete_ses_skips_mail_and_names_what_is_missing(left_out: str) -> None:
     transport, notice = choose_transport(**NOTHING | SES | {left_out: ""})
     assert isinstance(transport, NullTransport)
@@ -85,7 +86,7 @@ def test_smtp_needs_a_sender_address() -> None:
     assert notice is None
 
 
-@pytest.mark.parametrize(
+@every(
     ("url", "server"),
     [
         ("smtp://mx.example.com", SMTPServer("mx.example.com", 587, False, "required", None, None)),
@@ -99,7 +100,7 @@ def test_an_smtp_url_is_read(url: str, server: SMTPServer) -> None:
     assert parse_smtp_url(url) == server
 
 
-@pytest.mark.parametrize(
+@every(
     "url",
     [
         "mx.example.com:25",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rows import every
 
 from identry.core.metrics import Family, Kind, Merge, RequestMetrics, merge, render
 from identry.core.metrics.board import Board
@@ -48,7 +49,7 @@ def test_a_request_is_counted_under_its_template_method_and_class_of_status() ->
     assert b"abc" not in text
 
 
-@pytest.mark.parametrize("seconds", [0.0, *BOUNDS, 11.0])
+@every("seconds", [0.0, *BOUNDS, 11.0])
 def test_a_duration_on_a_bound_belongs_to_that_bucket(seconds: float) -> None:
     requests = RequestMetrics()
     requests.observe(line(duration_ms=seconds * 1000))

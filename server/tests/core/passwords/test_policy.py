@@ -7,6 +7,7 @@ from __future__ import annotations
 from importlib import resources
 
 import pytest
+from rows import every
 
 from identry.core.passwords import check_policy
 
@@ -15,7 +16,7 @@ def rules(password: str, email: str = "", min_length: int = 8) -> list[str]:
     return [fault.rule for fault in check_policy(password, email, min_length)]
 
 
-@pytest.mark.parametrize(
+@every(
     "password",
     [
         "correct horse battery",
@@ -31,7 +32,7 @@ def test_no_composition_is_asked_for(password: str):
     assert rules(password, "ada@example.com") == []
 
 
-@pytest.mark.parametrize(
+@every(
     "password",
     """
     password Password1 PASSWORD123 P@ssw0rd passw0rd! qwertyuiop Qwerty123 1q2w3e4r 1qaz2wsx zaq12wsx 12345678
@@ -72,7 +73,7 @@ def test_text_that_cannot_be_encoded_is_refused():
     assert rules("\ud800" * 10) == ["encoding"]
 
 
-@pytest.mark.parametrize("password", ["", "\n", "#! Common passwords", "password\nqwerty12", "a\0b"])
+@every("password", ["", "\n", "#! Common passwords", "password\nqwerty12", "a\0b"])
 def test_odd_input_is_no_list_entry(password: str):
     assert "common" not in rules(password)
 

@@ -8,6 +8,7 @@ import hashlib
 import argon2
 import bcrypt
 import pytest
+from rows import every
 from structlog.testing import capture_logs
 
 from identry.core.passwords import Argon2Params, Passwords, argon
@@ -59,7 +60,7 @@ async def test_both_libraries_read_what_either_makes(passwords: Passwords):
     assert verdict.needs_rehash
 
 
-@pytest.mark.parametrize(
+@every(
     "params",
     [Argon2Params(2, 32, 4), Argon2Params(1, 64, 4), Argon2Params(1, 32, 2), Argon2Params(1, 32, 4, 16)],
     ids=["time", "memory", "lanes", "key length"],
@@ -211,7 +212,7 @@ async def test_an_overlong_or_unencodable_password_is_wrong_before_any_work(pass
         await passwords.hash(password)
 
 
-@pytest.mark.parametrize(
+@every(
     ("params", "name"),
     [
         ({"time": 0}, "ARGON2_TIME"),

@@ -3,16 +3,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import asyncpg
 import pytest
 from services.clocks import SteadyClock
+from services.databases import migrated_database
 
 from identry.core import jose
 from identry.core.clock import MovableClock
 from identry.core.db import Database
 from identry.core.embedded import EmbeddedPostgres
 from identry.core.jose import PrivateKey
-from identry.core.migrate import migrate_up
 from identry.core.secrets import RootSecret, Sealer
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.records.keys import KeyRing, KeySchedule
@@ -24,12 +23,7 @@ SCHEDULE = KeySchedule.of(TTL)
 @pytest.fixture(scope="session")
 async def url(postgres: EmbeddedPostgres) -> str:
     """A database of its own: these tests empty the table."""
-    admin = await asyncpg.connect(postgres.url)
-    await admin.execute("CREATE DATABASE keys")
-    await admin.close()
-    url = postgres.url.replace("/identry?", "/keys?")
-    await migrate_up(url)
-    return url
+    return await migrated_database(postgres.url)
 
 
 @pytest.fixture

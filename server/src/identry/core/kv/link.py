@@ -15,16 +15,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
+from identry.core.tasks import ended
+from identry.core.within import Within
+
 __all__ = ["FAULTS", "Busy", "Link", "Lost", "NoScriptError", "ResponseError", "connector"]
 
 FAULTS = (RedisError, OSError, TimeoutError)
 """What the driver raises when Redis cannot be reached or refuses a command."""
 
 Argument = str | bytes | int | float
-
-
-_BREATHS = 4
-"""Turns of the event loop between a reply that lies in the socket and the one who waits for it."""
 
 
 class Busy(Exception):
@@ -107,16 +106,11 @@ class Link:
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending.append(reply)
         try:
-            async with asyncio.timeout_at(deadline):
+            with Within(deadline - asyncio.get_running_loop().time()):
                 packed = self._connection.pack_command(*command)
                 await self._connection.send_packed_command(packed, check_health=False)
                 await asyncio.shield(reply)
         except TimeoutError as error:
-            # After a stall of the event loop the deadline fires first, and what has arrived meanwhile is read after it.
-            for _ in range(_BREATHS):
-                if reply.done():
-                    break
-                await asyncio.sleep(0)
             if not reply.done():
                 self.fail(error)
                 raise
@@ -141,9 +135,7 @@ class Link:
         """Give the link up without calling it a loss, and wait until the connection is closed."""
         if self._error is None:
             self._give_up(Lost("closed"))
-        if self._reader is not None:
-            with suppress(asyncio.CancelledError):
-                await self._reader
+        await ended(self._reader)
 
     def _give_up(self, error: BaseException) -> None:
         self._error = error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 Callback = Callable[[bytes], None]
 """Takes the payload of one message; runs on the event loop, so it must not block. What it raises is logged."""
@@ -14,8 +15,7 @@ class KVUnavailable(Exception):
     """The engine cannot answer now. It is not an answer to a client: the caller decides what its absence means."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt to pass a window.
 
     `remaining` attempts are left in the window now; `retry_after` is the seconds until the next one can succeed

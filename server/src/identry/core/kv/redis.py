@@ -13,6 +13,7 @@ from identry.core.kv.breaker import Breaker
 from identry.core.kv.link import FAULTS, Argument, Busy, Link, Lost, NoScriptError, ResponseError, connector
 from identry.core.kv.protocol import Callback, Hit, KVUnavailable
 from identry.core.kv.subscriber import Subscriber
+from identry.core.within import Within
 
 _WINDOW_SCRIPT = Path(__file__).with_name("sliding_window.lua").read_bytes()
 _WINDOW_SHA = hashlib.sha1(_WINDOW_SCRIPT, usedforsecurity=False).hexdigest()
@@ -136,7 +137,7 @@ class RedisKV:
                 return await self._link.call(deadline, *command)
             except Lost:
                 # A connection that had been good (Redis was restarted, failed over, closed an idle one) deserves a
-                # second attempt on a new one. Should the first have counted, a hit counts twice: the safe side.
+                # second attempt on a new one. Should the first have counted: a hit has a name, and counts once.
                 pass
         link = await self._opened(deadline)
         return await link.call(deadline, *command)
@@ -147,7 +148,7 @@ class RedisKV:
             return self._link
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open(), name="kv-open")
-        async with asyncio.timeout_at(deadline):
+        with Within(deadline - asyncio.get_running_loop().time()):
             link = await asyncio.shield(self._opening)
         if link is None:
             raise Lost("no connection")
@@ -156,7 +157,7 @@ class RedisKV:
     async def _open(self) -> Link | None:
         link = Link(self._connect(), max_pending=self._max_pending, on_lost=self._breaker.failed)
         try:
-            async with asyncio.timeout(self._timeout):
+            with Within(self._timeout):
                 await link.open()
         except FAULTS as error:
             self._breaker.failed(error)

@@ -16,6 +16,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. exact(now - window))
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. exact(now + window), '+inf')
 local count = redis.call('ZCARD', KEYS[1])
 if count >= limit then
+  if redis.call('ZSCORE', KEYS[1], ARGV[3]) then return {1, 0, 0} end -- this very hit: its answer was lost on the way
   local freed = redis.call('ZRANGE', KEYS[1], count - limit, count - limit, 'WITHSCORES')
   return {0, 0, math.min(window, tonumber(freed[2]) + window - now) + 1}
 end

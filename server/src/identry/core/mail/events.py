@@ -12,8 +12,9 @@ class Event:
 
     `required` and `optional` name the context keys; every value is text. A key ending in `_at` holds an RFC 3339
     instant. `expires_at` also ends the retries: a mail whose link is dead is not sent. `path` is appended to
-    `FRONTEND_URL`, to `APP_BASE_URL` when `to_app`, to `OAUTH_ISSUER` when `to_issuer`; its `{token}` is filled in
-    URL-quoted. `None` means the mail has no link, unless `link` names the context key that holds the whole of it.
+    `FRONTEND_URL`, to `APP_BASE_URL` when `to_app`, to `OAUTH_ISSUER` when `to_issuer`, or as the context says in
+    `ASKED_IN`; its `{token}` is filled in URL-quoted. `None` means the mail has no link, unless `link` names the
+    context key that holds the whole of it.
     """
 
     required: frozenset[str] = frozenset()
@@ -36,6 +37,9 @@ class Event:
 
 
 _NAME = frozenset({"full_name"})
+ASKED_IN = "asked_in"
+"""Key of a context: where somebody asked for the mail, and so comes back to: `PAGES` of this server, or the `APP`."""
+PAGES, APP = "pages", "app"
 
 EVENTS: Mapping[str, Event] = {
     "registration_pending": Event(optional=_NAME),
@@ -44,7 +48,9 @@ EVENTS: Mapping[str, Event] = {
     "account_rejected": Event(optional=_NAME),
     "account_deactivated": Event(optional=_NAME),
     "password_reset": Event(
-        required=frozenset({"token", "expires_at"}), optional=_NAME, path="/reset-password?token={token}"
+        required=frozenset({"token", "expires_at"}),
+        optional=_NAME | {ASKED_IN},
+        path="/reset-password?token={token}",
     ),
     "password_changed": Event(optional=_NAME),
     "email_change": Event(

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from identry.core.mail.events import EVENTS
+from identry.core.mail.events import APP, ASKED_IN, EVENTS, PAGES, Event
 
 _BUILT_IN = Path(__file__).parent / "templates"
 _SUBJECT = "Subject: "
@@ -92,9 +92,10 @@ class Renderer:
             values[key] = datetime.fromisoformat(value) if key.endswith("_at") else person(value)
         values.pop("token", None)  # it belongs in the link and nowhere else
         values.pop(event.link, None)
+        values.pop(ASKED_IN, None)
         link = context.get(event.link, "")
         if event.path is not None:
-            base = self._issuer_url if event.to_issuer else self._app_url if event.to_app else self._frontend_url
+            base = self._base(event, context.get(ASKED_IN, ""))
             link = base + event.path.format(token=quote(context.get("token", ""), safe="", errors="replace"))
         expires_at = values.get("expires_at")
         valid_for = _duration(expires_at - created_at) if isinstance(expires_at, datetime) else ""
@@ -106,6 +107,12 @@ class Renderer:
             raise MailTemplateError(_explain(template, error)) from error
         subject, body = _split(template, text)
         return RenderedMail(subject=subject, text=body, html=html.strip() + "\n", links=_links(html))
+
+    def _base(self, event: Event, asked_in: str) -> str:
+        """Where the links of a mail lead."""
+        if event.to_issuer or asked_in == PAGES:
+            return self._issuer_url
+        return self._app_url if event.to_app or asked_in == APP else self._frontend_url
 
     def _check(self, overrides: Path) -> None:
         if not overrides.is_dir():
@@ -133,7 +140,7 @@ def person(value: str) -> str:
     send an invitation to *their* site to anyone.
     """
     name = one_line(value)
-    if _LINK_LIKE.search(name):
+    if _LINK_LIKE.search(name[: 2 * _NAME_LIMIT]):  # it takes the square of the length; what is beyond is not shown
         return ""
     return name if len(name) <= _NAME_LIMIT else name[: _NAME_LIMIT - 1].rstrip() + "…"
 

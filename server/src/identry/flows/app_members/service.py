@@ -26,11 +26,10 @@ from identry.records import app_members, sessions, users
 from identry.records.audit import ActorType, Audit
 from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
-from identry.records.users import ApprovalStatus, GlobalRole, User
+from identry.records.users import ADMINISTRATORS, ApprovalStatus, User
 from identry.refusals import EmailDomainNotAllowed
 from identry_kit.apierror import BadRequest, Conflict, Forbidden, NotFound
 
-_PLATFORM = frozenset({GlobalRole.PLATFORM_ADMIN, GlobalRole.PLATFORM_SUPERADMIN})
 MAIL_IS_OFF = "mail is switched off in this deployment"
 
 
@@ -153,7 +152,7 @@ class AppMembers:
             held = await users.lock(tx, person.id) if person else None
             if held is None:
                 raise MemberUnknown
-            if held.global_role in _PLATFORM:
+            if held.global_role in ADMINISTRATORS:
                 raise OfThePlatform
             invited = _is_to_be_set_up(held)
             sent = invited and self._mails

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
 
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -20,9 +19,10 @@ from identry.oauth.browser_session import BrowserSession, BrowserSessions
 from identry.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, UnknownRedirect, UnmetRequirements
 from identry.oauth.request_checks import RequestChecks
 from identry.oauth.waiting import PUSHED_PREFIX, WaitingRequests
-from identry.records import consents, passkeys, seats
+from identry.records import app_members, consents, passkeys, seats
 from identry.records.authorization_codes import Code
 from identry.records.clients import Client
+from identry.records.users import ADMINISTRATORS, User
 from identry_kit.apierror import BadRequest
 from identry_kit.context import annotate
 
@@ -143,7 +143,7 @@ class Authorize:
         if not request.is_met_by(session):
             await self._could_be_met(request, session)
             return "login"
-        await self._admit(client, session.user.id)
+        await self._admit(client, session.user)
         if client.first_party or request.agreed_in == session.session_id:
             return None
         if "consent" not in request.prompt and await consents.covers(
@@ -159,13 +159,16 @@ class Authorize:
         if not await passkeys.has_any(self._db, session.user.id):
             raise UnmetRequirements
 
-    async def _admit(self, client: Client, user_id: UUID) -> None:
-        """An application of a tenant is for the people of that tenant."""
-        if client.tenant_id is None:
+    async def _admit(self, client: Client, user: User) -> None:
+        """An application of a tenant is for the people of that tenant, one for members for those alone."""
+        if client.tenant_id is not None:
+            places = await seats.of_user(self._db, user.id)
+            if not any(place.open and place.tenant_id == client.tenant_id for place in places):
+                raise AccessDenied("this application is for another organisation")
+        if not client.members_only or user.global_role in ADMINISTRATORS:
             return
-        places = await seats.of_user(self._db, user_id)
-        if not any(place.open and place.tenant_id == client.tenant_id for place in places):
-            raise AccessDenied("this application is for another organisation")
+        if await app_members.find(self._db, client.id, user.id) is None:
+            raise AccessDenied("this application is for its members")
 
     def _no_page(self, request: AuthorizationRequest, page: Page | None) -> None:
         if "none" in request.prompt:

@@ -41,6 +41,7 @@ class AppFields(msgspec.Struct, kw_only=True):
     is_public: _Flag = UNSET
     is_native: _Flag = UNSET
     first_party: _Flag = UNSET
+    members_only: Annotated[_Flag, Meta(description="Whether only its members may sign in there.")] = UNSET
     auth_method: _Text = UNSET
     jwks: dict[str, Any] | UnsetType | None = UNSET
     grant_types: _Texts = UNSET

@@ -33,6 +33,7 @@ class AppView(msgspec.Struct, kw_only=True):
     is_public: bool
     is_native: bool
     first_party: bool
+    members_only: bool
     auth_method: str
     grant_types: list[str]
     require_pkce: bool

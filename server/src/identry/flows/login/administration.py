@@ -9,31 +9,16 @@ from typing import Any
 
 import msgspec
 
-from identry.app_signin import (
-    PLATFORM,
-    AppSignIn,
-    DpopNeeded,
-    EmailNotVerified,
-    MfaCodeNeeded,
-    UnknownApplication,
-    WrongMfaCode,
-)
+from identry.app_signin import REFUSALS, AppSignIn, DpopNeeded, UnknownApplication
 from identry.app_signin import Login as SignedInThere
+from identry.core.known_devices import KnownDevices
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
 from identry.core.origin import Origin
-from identry.flows.login.applications import AccountLocked
+from identry.flows.login.applications import AccountLocked, DeviceToken
 from identry.flows.login.service import Login, WrongCredentials
 from identry.records.clients import HOUSE
-from identry.records.users import User
-from identry.second_factor import FactorUnreadable
-from identry.signin import (
-    AccountInactive,
-    CredentialsChanged,
-    MfaSetupRequired,
-    PasswordLoginDisabled,
-    PendingApproval,
-    RegistrationRejected,
-)
+from identry.records.users import ADMINISTRATORS, User
+from identry.signin import PasswordLoginDisabled
 from identry.web.call import Answer, Call
 from identry.web.client_credentials import NO_STORE
 from identry.web.operations import Guard, Operation
@@ -46,6 +31,7 @@ class AdminLoginBody(msgspec.Struct):
     email: LoginEmail
     password: LoginPassword
     mfa_code: MfaCode = ""
+    device_token: DeviceToken | None = None
 
 
 class ElevateBody(msgspec.Struct):
@@ -53,33 +39,19 @@ class ElevateBody(msgspec.Struct):
 
     password: LoginPassword
     mfa_code: MfaCode = ""
+    device_token: DeviceToken | None = None
 
 
-_ERRORS: tuple[Any, ...] = (
-    WrongCredentials,
-    CredentialsChanged,
-    MfaCodeNeeded,
-    WrongMfaCode,
-    AccountLocked,
-    EmailNotVerified,
-    PendingApproval,
-    RegistrationRejected,
-    AccountInactive,
-    PasswordLoginDisabled,
-    MfaSetupRequired,
-    FactorUnreadable,
-    UnknownApplication,
-    DpopNeeded,
-)
+_ERRORS: tuple[Any, ...] = (UnknownApplication, DpopNeeded, WrongCredentials, AccountLocked, *REFUSALS)
 
 
-def operations(login: Login, people: AppSignIn, *, enabled: bool) -> list[Operation]:
+def operations(login: Login, people: AppSignIn, devices: KnownDevices, *, enabled: bool) -> list[Operation]:
     """The room's rows of the admin port; with `enabled` False passwords are for `elevate` only."""
 
-    async def prove(email: str, password: str, origin: Origin) -> User:
+    async def prove(email: str, body: AdminLoginBody | ElevateBody, origin: Origin) -> User:
         """Whose password it is; that of somebody who is no administrator is as wrong as any other."""
-        user = await login.prove(email, password, "", origin)
-        if user.global_role not in PLATFORM:
+        user = await login.prove(email, body.password, "", origin, body.device_token)
+        if user.global_role not in ADMINISTRATORS:
             raise WrongCredentials
         return user
 
@@ -87,15 +59,17 @@ def operations(login: Login, people: AppSignIn, *, enabled: bool) -> list[Operat
         if not enabled:
             raise PasswordLoginDisabled
         body: AdminLoginBody = call.body
-        user = await prove(body.email, body.password, call.origin)
+        user = await prove(body.email, body, call.origin)
         client = await people.application(HOUSE)
         signed_in = await people.complete(user, client, ("pwd",), body.mfa_code or None, call.origin, "admin login")
+        if body.device_token is not None:
+            signed_in = msgspec.structs.replace(signed_in, device_token=devices.token(body.email))
         return Answer(signed_in, headers={**NO_STORE, "Deprecation": "true"})
 
     async def elevate(call: Call) -> Answer:
         body: ElevateBody = call.body
         client = await people.application(call.client.client_id)
-        user = await prove(call.actor.user.email, body.password, call.origin)
+        user = await prove(call.actor.user.email, body, call.origin)
         if user.id != call.actor.user.id:
             raise WrongCredentials
         amr = await people.admit(user, client, ("pwd",), body.mfa_code or None, call.origin)
@@ -116,7 +90,8 @@ def operations(login: Login, people: AppSignIn, *, enabled: bool) -> list[Operat
             limits=(APP_LOGIN, APP_ACCOUNT_FAILURES),
             errors=_ERRORS,
             description="Deprecated by `/oauth/authorize`, and says so in a `Deprecation` header. Whoever is no "
-            "administrator is answered as for a wrong password.",
+            "administrator is answered as for a wrong password. A device that sent and kept its `device_token` has "
+            "tries of its own, as at `/api/auth/login`.",
             example={"email": "root@example.com", "password": "correct horse battery"},
         ),
         Operation(

@@ -13,8 +13,8 @@ from identry.app_signin import (
     UnknownApplication,
 )
 from identry.app_signin import Login as SignedInThere
+from identry.core.known_devices import KnownDevices
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
-from identry.flows.login.devices import KnownDevices
 from identry.flows.login.service import Login, WrongCredentials
 from identry.web.call import Answer, Call
 from identry.web.client_credentials import NO_STORE

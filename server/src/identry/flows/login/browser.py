@@ -32,7 +32,8 @@ def operations(login: Login, replies: Replies) -> list[Operation]:
 
     async def handle(call: Call) -> Answer:
         body: BrowserLoginBody = call.body
-        return await replies.of(login(body.email, body.password, "", call.origin))
+        signing_in = login(body.email, body.password, "", call.origin, replies.device.read(call))
+        return await replies.of(signing_in, by_password=True)
 
     return [
         Operation(
@@ -57,7 +58,8 @@ def operations(login: Login, replies: Replies) -> list[Operation]:
             ),
             description="The session belongs to the newest active tenant of the account. The refresh token is in the "
             "cookie `refresh_token`, never in the body. With `mfa_required` or `mfa_setup_required` there is neither "
-            "token nor cookie yet.",
+            "token nor cookie yet. A second cookie, `__Host-identry_device`, says that a password was right in "
+            "this browser: wrong ones then count for it, so nobody else at its address locks its owner out.",
             example={"email": "ada@example.com", "password": "correct horse battery"},
         )
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from identry.core.limits import ACCOUNT_FAILURES, BROWSER_LOGIN
-from identry.flows.login.devices import KNOWN_FOR, KnownDevices
+from identry.core.known_devices import KnownDevices
+from identry.core.limits import APP_ACCOUNT_FAILURES, BROWSER_LOGIN
 from identry.flows.login.service import Login, WrongCredentials
 from identry.hosted import Doors, Hosted
 from identry.signin import (
@@ -49,12 +49,6 @@ def sign_in_page(hosted: Hosted, doors: Doors) -> Show:
     return show
 
 
-def device_cookie(*, secure: bool) -> Cookie:
-    """The cookie by which a browser is known in which somebody signed in with a password."""
-    name = "__Host-identry_device" if secure else "identry_device"
-    return Cookie(name, "/", int(KNOWN_FOR.total_seconds()), "Lax", secure)
-
-
 def operations(login: Login, hosted: Hosted, show: Show, devices: KnownDevices, device: Cookie) -> list[Operation]:
     """The room's pages; `show` is the sign-in, `device` the cookie that keeps the token of a known device."""
 
@@ -71,7 +65,7 @@ def operations(login: Login, hosted: Hosted, show: Show, devices: KnownDevices, 
             show,
             "Sign in with email and password",
             body=SignInForm,
-            limits=(BROWSER_LOGIN, ACCOUNT_FAILURES),
+            limits=(BROWSER_LOGIN, APP_ACCOUNT_FAILURES),
             errors=(
                 WrongCredentials,
                 CredentialsChanged,

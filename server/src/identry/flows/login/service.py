@@ -6,10 +6,10 @@ from contextlib import suppress
 
 from identry.core.clock import Clock
 from identry.core.db import Database
+from identry.core.known_devices import KnownDevices
 from identry.core.limits import ACCOUNT_FAILURES, LOGIN, Limit, Limiter, RateLimited
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
-from identry.flows.login.devices import KnownDevices
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import User

@@ -10,7 +10,6 @@ from datetime import timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
-from identry.app_signin import PLATFORM
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
@@ -23,7 +22,7 @@ from identry.records import app_members, seats, users
 from identry.records.audit import Audit
 from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
-from identry.records.users import ApprovalStatus, User
+from identry.records.users import ADMINISTRATORS, ApprovalStatus, User
 from identry.signin import PasswordLoginDisabled
 from identry_kit.apierror import Conflict
 
@@ -95,7 +94,7 @@ class SendMagicLink:
             return "unknown address"
         if not user.is_active or user.approval_status != ApprovalStatus.APPROVED:
             return "blocked account"
-        if member is None and user.global_role not in PLATFORM:
+        if member is None and user.global_role not in ADMINISTRATORS:
             return "not a member"
         return "single sign-on only" if seats.only_single_sign_on(places) else _SENT
 

@@ -35,7 +35,7 @@ def operations(verify: VerifyMfa, replies: Replies) -> list[Operation]:
 
     async def handle(call: Call) -> Answer:
         body: BrowserVerifyBody = call.body
-        return await replies.of(verify(body.session_token, _one_code(body), call.origin))
+        return await replies.of(verify(body.session_token, _one_code(body), call.origin), by_password=True)
 
     return [
         Operation(

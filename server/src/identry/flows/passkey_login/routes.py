@@ -137,7 +137,8 @@ def operations(login: PasskeyLogin, replies: Replies, party: RelyingParty, brows
 
     async def second(call: Call) -> Answer:
         body: PasskeySecondBody = call.body
-        return await replies.of(login.second(body.session_token, body.credential.read(), call.origin))
+        signing_in = login.second(body.session_token, body.credential.read(), call.origin)
+        return await replies.of(signing_in, by_password=True)
 
     path = f"{BROWSER_PATH}/passkeys"
     return [

@@ -17,7 +17,6 @@ from identry.core.ids import uuid7
 from identry.core.kv import RevocationMarks
 from identry.core.limits import (
     ACCOUNT_FAILURES,
-    APP_ACCOUNT_FAILURES,
     RESET_CONFIRM,
     RESET_REQUEST,
     RESET_REQUEST_EMAIL,
@@ -25,6 +24,7 @@ from identry.core.limits import (
     Limiter,
 )
 from identry.core.mail import Outbox
+from identry.core.mail.events import ASKED_IN
 from identry.core.mail.outbox import instant
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
@@ -69,6 +69,7 @@ class PasswordReset:
     Args:
         ttl: how long a link works (60 minutes).
         password_login: False under `AUTH_POLICY=restricted`: no password, nothing to reset.
+        asked_in: where people ask here, and so come back to (`core/mail/events.py`); empty: `FRONTEND_URL`.
         requests, confirms: how often a client address may ask for a link, and try one.
     """
 
@@ -84,6 +85,7 @@ class PasswordReset:
         ttl: timedelta,
         *,
         password_login: bool = True,
+        asked_in: str = "",
         requests: Limit = RESET_REQUEST,
         confirms: Limit = RESET_CONFIRM,
     ) -> None:
@@ -96,6 +98,7 @@ class PasswordReset:
         self._marks = marks
         self._ttl = ttl
         self._password_login = password_login
+        self._asked_in = asked_in
         self._requests = requests
         self._confirms = confirms
 
@@ -153,7 +156,12 @@ class PasswordReset:
             tx,
             template="password_reset",
             to=user.email,
-            context={"full_name": user.full_name, "token": raw_token, "expires_at": instant(expires_at)},
+            context={
+                "full_name": user.full_name,
+                "token": raw_token,
+                "expires_at": instant(expires_at),
+                **({ASKED_IN: self._asked_in} if self._asked_in else {}),
+            },
         )
 
     async def confirm(self, raw_token: str, new_password: str, origin: Origin, *, field: str = "newPassword") -> None:
@@ -186,8 +194,7 @@ class PasswordReset:
         if ended is None:
             raise InvalidResetToken
         await self._marks.mark(*ended)
-        for failures in (ACCOUNT_FAILURES, APP_ACCOUNT_FAILURES):
-            await self._limiter.forget(failures, origin.ip, user.email)
+        await self._limiter.forget(ACCOUNT_FAILURES, origin.ip, user.email)
 
     async def _holder(self, hashed: bytes) -> User | None:
         """The user of an open token, as long as the address it was sent to is still theirs."""

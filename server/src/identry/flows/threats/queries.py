@@ -11,14 +11,16 @@ from datetime import datetime
 from uuid import UUID
 
 from identry.core.db import Executor
+from identry.core.limits import ACCOUNT_FAILURES
 from identry.records.audit import SIGN_IN_FAILED, SIGNED_IN
 
 MOST = 100_000
 """How far sign-ins are counted."""
-LOOKED_AT = 20_000
+LOOKED_AT = 5_000
 MOST_OF_ADDRESS = 10_000
 BURST = 10
 """Failures from one address within one hour of the clock that make a burst."""
+LAST = UUID(int=2**128 - 1)
 SHOWN = 20
 """Addresses that are shown."""
 
@@ -33,7 +35,7 @@ KINDS = {
     "internal_key.rejected": "machine_key_guess",
 }
 """Event → kind of threat; `limited` is a lock-out or a flood, by the limit that was used up."""
-LOCK_OUTS = ("account-failures", "app-account-failures")
+LOCK_OUTS = (ACCOUNT_FAILURES.name,)
 """Limits of the pair of address and account."""
 
 
@@ -74,6 +76,8 @@ class Tally:
     last_seen: datetime | None
 
 
+# Events are compared together with ids, and rows are in the order of both: only the index by event has that. Told
+# `event = …` and `ORDER BY id`, PostgreSQL walks through everything of a month by its key.
 _RECENT = f"""
     WITH recent AS MATERIALIZED (
         SELECT CASE WHEN e.kind <> 'limited' THEN e.kind
@@ -82,27 +86,31 @@ _RECENT = f"""
         FROM unnest($1::text[], $2::text[]) AS e (event, kind)
         CROSS JOIN LATERAL (
             SELECT * FROM auth_audit_logs l
-            WHERE l.event = e.event AND l.event <> 'auth.refresh.rotated' AND l.id >= $3
-            ORDER BY l.id DESC LIMIT {LOOKED_AT}
+            WHERE l.event <> 'auth.refresh.rotated' AND l.id >= $3
+              AND (l.event, l.id) BETWEEN (e.event, $3) AND (e.event, '{LAST}')
+            ORDER BY l.event DESC, l.id DESC LIMIT {LOOKED_AT}
         ) AS l
     )
 """  # noqa: S608 - constant
-_BY_KIND = f"""
+_OVERVIEW = f"""
     {_RECENT}, bursts AS (
         SELECT ip, hour FROM recent WHERE kind = 'failed_sign_in' AND ip IS NOT NULL
         GROUP BY ip, hour HAVING count(*) >= {BURST}
     )
-    SELECT kind, count(*), count(DISTINCT ip), count(DISTINCT account), max(occurred_at) FROM recent GROUP BY kind
+    SELECT kind, NULL, count(*), count(DISTINCT ip), count(DISTINCT account), NULL::text[], min(occurred_at),
+           max(occurred_at)
+    FROM recent GROUP BY kind
     UNION ALL
-    SELECT 'failure_burst', (SELECT count(*) FROM bursts), count(DISTINCT ip), count(DISTINCT account), max(occurred_at)
+    SELECT 'failure_burst', NULL, (SELECT count(*) FROM bursts), count(DISTINCT ip), count(DISTINCT account), NULL,
+           min(occurred_at), max(occurred_at)
     FROM recent JOIN bursts USING (ip, hour) WHERE kind = 'failed_sign_in'
-"""  # noqa: S608 - constant
-_BY_ADDRESS = f"""
-    {_RECENT}
-    SELECT ip, count(*), array_agg(DISTINCT kind), count(DISTINCT account), min(occurred_at), max(occurred_at)
-    FROM recent WHERE ip IS NOT NULL
-    GROUP BY ip HAVING bool_or(kind <> 'failed_sign_in') OR count(*) >= {BURST}
-    ORDER BY count(*) DESC, ip LIMIT {SHOWN}
+    UNION ALL (
+        SELECT NULL, ip, count(*), 1, count(DISTINCT account), array_agg(DISTINCT kind), min(occurred_at),
+               max(occurred_at)
+        FROM recent WHERE ip IS NOT NULL
+        GROUP BY ip HAVING bool_or(kind <> 'failed_sign_in') OR count(*) >= {BURST}
+        ORDER BY count(*) DESC, ip LIMIT {SHOWN}
+    )
 """  # noqa: S608 - constant
 _OF_ADDRESS = f"""
     WITH recent AS MATERIALIZED (
@@ -129,16 +137,19 @@ _COUNTED = f"""
 """  # noqa: S608 - constant
 
 
-async def by_kind(db: Executor, since: UUID) -> list[Kind]:
-    """Every kind that was seen, single failures among them as `failed_sign_in`."""
-    rows = await db.fetch(_BY_KIND, list(KINDS), list(KINDS.values()), since, list(LOCK_OUTS))
-    return [Kind(*row) for row in rows if row[1]]
-
-
-async def by_address(db: Executor, since: UUID) -> list[Suspect]:
-    """The addresses behind them, the busiest first."""
-    rows = await db.fetch(_BY_ADDRESS, list(KINDS), list(KINDS.values()), since, list(LOCK_OUTS))
-    return [Suspect(*row) for row in rows]
+async def overview(db: Executor, since: UUID) -> tuple[list[Kind], list[Suspect]]:
+    """Every kind that was seen, single failures among them as `failed_sign_in`; the addresses behind them, the busiest
+    first.
+    """
+    kinds, suspects = [], []
+    for kind, ip, count, ips, accounts, of, first, last in await db.fetch(
+        _OVERVIEW, list(KINDS), list(KINDS.values()), since, list(LOCK_OUTS)
+    ):
+        if ip is not None:
+            suspects.append(Suspect(ip, count, of, accounts, first, last))
+        elif count:
+            kinds.append(Kind(kind, count, ips, accounts, last))
+    return kinds, suspects
 
 
 async def sign_ins(db: Executor, since: UUID) -> tuple[int, int]:

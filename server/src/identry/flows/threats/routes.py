@@ -20,7 +20,7 @@ _ABOUT = """\
 From the audit log: `failure_burst` (ten failures from one address within an hour), `lock_out` (an address used up its
 tries at an account), `flood` (or at all), `refresh_token_reuse` and `code_reuse` (something that is good once was used
 twice), `passkey_copied`, `machine_key_guess`. `risk_score` is the share of sign-ins that failed, in per cent, over
-twenty more that went well; 50 at least when something was used twice. Of each event the newest 20,000 are looked at;
+twenty more that went well; 50 at least when something was used twice. Of each event the newest 5,000 are looked at;
 sign-ins are counted up to 100,000.
 """
 _ABOUT_ADDRESS = """\

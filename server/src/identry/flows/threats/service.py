@@ -76,8 +76,9 @@ class Threats:
     async def overview(self, span: timedelta) -> Overview:
         """What happened since then."""
         since = self._since(span)
-        found = {kind.name: kind for kind in await queries.by_kind(self._db, since)}
-        suspects = [(row, self._gate.refuses(row.ip)) for row in await queries.by_address(self._db, since)]
+        kinds_seen, addresses = await queries.overview(self._db, since)
+        found = {kind.name: kind for kind in kinds_seen}
+        suspects = [(row, self._gate.refuses(row.ip)) for row in addresses]
         succeeded, failures = await queries.sign_ins(self._db, since)
         found.pop("failed_sign_in", None)
         kinds = sorted(found.values(), key=lambda kind: (-kind.count, kind.name))

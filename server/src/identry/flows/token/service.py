@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -38,8 +40,7 @@ from identry_kit.context import annotate
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A token request, its client's credentials apart; what is not there is empty.
 
     Attributes:

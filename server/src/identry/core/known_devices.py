@@ -16,6 +16,7 @@ from identry.core.clock import Clock
 from identry.core.secrets import equal, random_bytes
 
 KNOWN_FOR = timedelta(days=180)
+SECONDS_KNOWN = int(KNOWN_FOR.total_seconds())
 _NAME, _UNTIL = 16, 6
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{72}")  # a multiple of three bytes: base64url in its one spelling, unpadded
 
