@@ -157,7 +157,8 @@ async def _connections_in_use_at_once(stage: Stage) -> int:
         async with httpx2.AsyncClient(timeout=30, headers={"Authorization": token}) as client:
             async with blocker.transaction():
                 await blocker.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-                urls = [f"{r.base_url}/auth/me" for r in stage.replicas for _ in range(POOL + 4)]
+                # Each has a statement of its own; `/auth/me` would be asked for all of them in one.
+                urls = [f"{r.base_url}/auth/me/access" for r in stage.replicas for _ in range(POOL + 4)]
                 waiting = [asyncio.create_task(client.get(url)) for url in urls]
                 most = 0
                 for _ in range(12):

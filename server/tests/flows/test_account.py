@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -50,6 +51,19 @@ async def test_changes_show_at_once_without_a_new_token(app: Harness) -> None:
     data = (await app.http.get("/auth/me", headers=person.bearer)).json()["data"]
     assert data["fullName"] == "Renamed"
     assert data["companyMemberships"][0]["isActive"] is False
+
+
+async def test_of_many_at_once_each_is_told_of_their_own_session(app: Harness) -> None:
+    people = [await app.signed_in() for _ in range(6)]
+    ended = people[::2]
+    for person in ended:  # in the database alone: no mark tells of it
+        await app.db.execute("UPDATE sessions SET revoked_at = now() WHERE user_id = $1", person.id)
+    replies = await asyncio.gather(
+        *(app.http.get("/auth/me", headers=person.bearer) for person in people for _ in range(4))
+    )
+    told = [(reply.status_code, reply.json().get("data", {}).get("id")) for reply in replies]
+    expected = [(401, None) if person in ended else (200, str(person.id)) for person in people for _ in range(4)]
+    assert told == expected
 
 
 @pytest.mark.parametrize(

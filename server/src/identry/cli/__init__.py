@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def main() -> None:
     """The entry point of the `identry` program."""
     if sys.argv[1:] == ["serve"]:
+        gc.disable()  # what is loaded stays: looking through it again and again is an eighth of the start
         from identry.cli.serve import serve
 
         sys.exit(serve())

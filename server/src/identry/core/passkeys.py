@@ -3,6 +3,8 @@
 Source: WebAuthn Level 3 §7.1 (registration), §7.2 (authentication). The `webauthn` library reads and verifies; added
 here is what it leaves out: a page inside a foreign page, an id that is not the key's, keys and statements that nobody
 needs, backup flags that changed. Whatever goes wrong inside is a refusal (SECURITY §1.5).
+
+The library is loaded when the first answer comes: it is a tenth of a start and of a worker's memory.
 """
 
 from __future__ import annotations
@@ -16,28 +18,13 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from webauthn import verify_authentication_response, verify_registration_response
-from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography, parse_attestation_object
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.parse_authenticator_data import parse_authenticator_data
-from webauthn.helpers.structs import (
-    AttestationFormat,
-    AuthenticationCredential,
-    AuthenticatorAssertionResponse,
-    AuthenticatorAttestationResponse,
-    RegistrationCredential,
-)
 
-ALGORITHMS = (
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.EDDSA,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
-)
-"""ES256, EdDSA, RS256: every authenticator has one of them."""
+ALGORITHMS = (-7, -8, -257)
+"""ES256, EdDSA, RS256 (IANA COSE Algorithms): every authenticator has one of them."""
 MAX_CREDENTIAL_ID = 1023
 """Bytes (WebAuthn Level 3 §7.1 step 24)."""
 # We ask for no attestation; a client that follows the standard then sends one of these (§5.4.7).
-_STATEMENTS = (AttestationFormat.NONE, AttestationFormat.PACKED)
+_STATEMENTS = ("none", "packed")
 _MAX_KEY = 1024
 
 
@@ -128,6 +115,11 @@ class RelyingParty:
         Raises:
             PasskeyError: it is not what was asked for, or not from here.
         """
+        from webauthn import verify_registration_response
+        from webauthn.helpers import parse_attestation_object
+        from webauthn.helpers.cose import COSEAlgorithmIdentifier
+        from webauthn.helpers.structs import AuthenticatorAttestationResponse, RegistrationCredential
+
         self._check_page(answer.client_data, "webauthn.create", challenge)
         try:
             statement = parse_attestation_object(answer.attestation)
@@ -150,7 +142,7 @@ class RelyingParty:
                 expected_rp_id=self.id,
                 expected_origin=self._origins,
                 require_user_verification=True,
-                supported_pub_key_algs=list(ALGORITHMS),
+                supported_pub_key_algs=list(map(COSEAlgorithmIdentifier, ALGORITHMS)),
             )
         except Exception as error:  # as above
             raise PasskeyError(f"not genuine ({type(error).__name__})") from error
@@ -165,6 +157,10 @@ class RelyingParty:
         Raises:
             PasskeyError: another key signed it, it is not what was asked for, or not from here.
         """
+        from webauthn import verify_authentication_response
+        from webauthn.helpers.parse_authenticator_data import parse_authenticator_data
+        from webauthn.helpers.structs import AuthenticationCredential, AuthenticatorAssertionResponse
+
         self._check_page(answer.client_data, "webauthn.get", challenge)
         try:
             verified = verify_authentication_response(
@@ -237,6 +233,8 @@ def _read(client_data: bytes) -> _ClientData:
 
 def _check_key(key: bytes) -> None:
     """Only keys of the three algorithms, each as it is meant: the library would store what it can never verify."""
+    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+
     if len(key) > _MAX_KEY:
         raise PasskeyError("a key of no use")
     try:

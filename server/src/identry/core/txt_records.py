@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.nameserver
-import dns.rdatatype
-import dns.resolver
 import structlog
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +59,11 @@ class TxtRecords:
         Raises:
             DnsUnavailable: no server answered in time.
         """
+        import dns.exception
+        import dns.name
+        import dns.rdatatype
+        import dns.resolver
+
         name = dns.name.from_text(domain, origin=dns.name.root)
         try:
             answer = await self._resolver().resolve(
@@ -77,6 +80,9 @@ class TxtRecords:
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
         """Read anew each time: the system's servers change while a process runs."""
+        import dns.asyncresolver
+        import dns.nameserver
+
         if not self._servers:
             return dns.asyncresolver.Resolver()
         resolver = dns.asyncresolver.Resolver(configure=False)

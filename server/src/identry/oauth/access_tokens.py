@@ -16,6 +16,7 @@ from identry.core.kv import RevocationMarks
 from identry.oauth.errors import InvalidToken
 from identry.records import clients, sessions, spent_ids, users
 from identry.records.clients import Client
+from identry.records.session_reader import SessionReader
 from identry.records.spent_ids import Purpose
 from identry.records.users import User
 from identry.tokens import session_of_jti
@@ -30,8 +31,8 @@ _CLIENT = ", ".join(f"c.{name}" for name in clients.COLUMNS.split(", "))
 _CLIENT_WIDTH = len(clients.COLUMNS.split(", "))
 
 _OF_USER = f"""
-    SELECT {sessions.ENDED} AS ended, s.amr, s.auth_time, u.number, {_CLIENT}, {_USER}
-    FROM {sessions.OF_USER} JOIN clients c ON c.id = s.client_id AND c.is_active
+    SELECT s.id, {sessions.ENDED} AS ended, s.amr, s.auth_time, u.number, {_CLIENT}, {_USER}
+    FROM {sessions.OF_USERS} JOIN clients c ON c.id = s.client_id AND c.is_active
 """  # noqa: S608 - constant column names
 
 _OF_SERVICE = f"""
@@ -70,6 +71,7 @@ class AccessTokens:
         self._marks = marks
         self._db = db
         self._clock = clock
+        self._session = SessionReader(db, clock, _OF_USER)
 
     async def of(self, token: str) -> UserToken | ServiceToken:
         """Whose token it is.
@@ -99,7 +101,7 @@ class AccessTokens:
         return claims, family
 
     async def _user(self, claims: Claims, session_id: UUID) -> UserToken:
-        row = await self._db.fetchrow(_OF_USER, session_id, self._clock.now())
+        row = await self._session(session_id)
         if row is None:
             raise InvalidToken
         ended, amr, auth_time, number, *rest = row

@@ -16,9 +16,9 @@ from identry_kit.jwtauth import Claims, bearer_token
 
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _LIVE = f"""
-    SELECT {sessions.ENDED} AS ended, {sessions.ACCESS_VERSION} AS access_version, s.tenant_id, s.amr, s.auth_time,
-           {_USER}
-    FROM {sessions.OF_USER}
+    SELECT s.id, {sessions.ENDED} AS ended, {sessions.ACCESS_VERSION} AS access_version, s.tenant_id, s.amr,
+           s.auth_time, {_USER}
+    FROM {sessions.OF_USERS}
 """  # noqa: S608 - constant column names
 
 
@@ -31,6 +31,8 @@ class InvalidToken(Unauthorized):
 class BrowserBearer(Bearer):
     """Checks access tokens of the browser surface."""
 
+    _live = _LIVE
+
     async def session(self, call: Call) -> None:
         """All of `token`, then session, user and tenant; sets `call.actor`, `call.tenant_id`, `call.access_version`.
 
@@ -40,7 +42,7 @@ class BrowserBearer(Bearer):
         """
         await self.token(call)
         session_id = session_of(call.claims)
-        row = await self._db.fetchrow(_LIVE, session_id, self._clock.now())
+        row = await self._session(session_id)
         if row is None:
             raise SessionRevoked
         ended, access_version, tenant_id, amr, auth_time, *rest = row

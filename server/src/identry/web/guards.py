@@ -16,6 +16,7 @@ from identry.core.kv import RevocationMarks
 from identry.core.secrets import equal
 from identry.records import sessions, users
 from identry.records.audit import Audit
+from identry.records.session_reader import SessionReader
 from identry.records.users import User
 from identry.web.call import Actor, Call
 from identry_kit.apierror import Unauthorized
@@ -37,8 +38,8 @@ class InternalKeyRequired(Unauthorized):
 
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
 _LIVE = f"""
-    SELECT {sessions.ENDED} AS ended, s.amr, s.auth_time, {_USER}
-    FROM {sessions.OF_USER}
+    SELECT s.id, {sessions.ENDED} AS ended, s.amr, s.auth_time, {_USER}
+    FROM {sessions.OF_USERS}
 """  # noqa: S608 - constant column names
 
 
@@ -52,11 +53,12 @@ class TokenVerifier(Protocol):
 class Bearer:
     """Checks access tokens of the platform surface; each other surface has its own `session`."""
 
+    _live = _LIVE
+
     def __init__(self, verifier: TokenVerifier, marks: RevocationMarks, db: Executor, clock: Clock) -> None:
         self._verifier = verifier
         self._marks = marks
-        self._db = db
-        self._clock = clock
+        self._session = SessionReader(db, clock, self._live)
 
     async def token(self, call: Call) -> None:
         """Signature, claims and revocation mark; sets `call.claims`. No database.
@@ -79,7 +81,7 @@ class Bearer:
         """
         await self.token(call)
         session_id = session_of(call.claims)
-        row = await self._db.fetchrow(_LIVE, session_id, self._clock.now())
+        row = await self._session(session_id)
         if row is None:
             raise SessionRevoked
         ended, amr, auth_time, *user = row

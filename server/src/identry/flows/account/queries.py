@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-from uuid import UUID
-
-from identry.core.db import Executor
 from identry.records import sessions, users
 
 _USER = ", ".join(f"u.{name}" for name in users.COLUMNS.split(", "))
@@ -16,12 +11,8 @@ _MEMBERSHIPS = """
     ARRAY(SELECT (b.id, b.company_id, b.business_unit_id, b.role, b.is_active, b.created_at, b.updated_at)
           FROM business_unit_memberships b WHERE b.user_id = u.id ORDER BY b.company_id, b.business_unit_id)
 """
-_ME = f"""
-    SELECT {sessions.ENDED} AS ended, s.amr, s.auth_time, {_MEMBERSHIPS}, {_USER}
-    FROM {sessions.OF_USER}
+ME = f"""
+    SELECT s.id, {sessions.ENDED} AS ended, s.amr, s.auth_time, {_MEMBERSHIPS}, {_USER}
+    FROM {sessions.OF_USERS}
 """  # noqa: S608 - constant column names
-
-
-async def me(db: Executor, session_id: UUID, now: datetime) -> Any | None:
-    """`ended, amr, auth_time, company rows, business unit rows, *user columns`, or None without such a session."""
-    return await db.fetchrow(_ME, session_id, now)
+"""Behind the id: `ended, amr, auth_time, company rows, business unit rows, *user columns`."""

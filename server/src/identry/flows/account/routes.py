@@ -5,6 +5,7 @@ from __future__ import annotations
 from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.flows.account import queries
+from identry.records.session_reader import SessionReader
 from identry.records.users import User
 from identry.web.call import Call
 from identry.web.guards import SessionRevoked, live_actor, session_of
@@ -14,10 +15,11 @@ from identry.web.views import MeView
 
 def operations(db: Executor, clock: Clock) -> list[Operation]:
     """The room's rows of the operation table."""
+    read = SessionReader(db, clock, queries.ME)
 
     async def me(call: Call) -> MeView:
         session_id = session_of(call.claims)
-        row = await queries.me(db, session_id, clock.now())
+        row = await read(session_id)
         if row is None:
             raise SessionRevoked
         ended, amr, auth_time, companies, business_units, *user = row
