@@ -217,5 +217,9 @@ async def test_slow_senders_are_hung_up_on_within_half_a_minute(server: Replica)
         return time.monotonic() - started
 
     ended = await asyncio.wait_for(asyncio.gather(*(closed(reader) for reader, _ in slow)), 60)
+    for _, writer in slow:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
     assert max(ended) < 35
     await assert_alive(server)

@@ -12,8 +12,12 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-IDLE_SECONDS = 25
-"""A request's headers must arrive within this; an idle connection is closed after it."""
+IDLE_SECONDS = 14
+"""A request's headers must arrive within this; an idle connection is closed after it.
+
+The server counts from the opening of a connection or anew from its first byte, which it is differs; so whoever sends
+slowly is hung up on after 14 s or after 28.
+"""
 
 _HEADER_BYTES = 32 * 1024
 
