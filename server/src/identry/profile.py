@@ -6,7 +6,7 @@ the statement that rotates one. What the tenant owns is asked of `entitlements`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -17,10 +17,10 @@ import structlog
 
 from identry.core.clock import Clock
 from identry.core.db import Executor
-from identry.core.together import Together
 from identry.entitlements import Entitlements
 from identry.entitlements.port import EntitlementsUnavailable
 from identry.records import groups, identities, passkeys, seats, sessions
+from identry.records.session_reader import SessionReader
 
 log = structlog.get_logger("identry.profile")
 
@@ -104,12 +104,10 @@ class Profiles:
     def __init__(
         self, db: Executor, clock: Clock, entitlements: Entitlements, *, plan: str, mfa_required: bool
     ) -> None:
-        self._db = db
-        self._clock = clock
         self._entitlements = entitlements
         self._plan = plan
         self._mfa_required = mfa_required
-        self._sessions = Together(self._ask)
+        self._sessions = SessionReader(db, clock, _OF_SESSIONS)
 
     async def of_session(self, session_id: UUID) -> Profile:
         """Who just proved to be in this session.
@@ -120,12 +118,12 @@ class Profiles:
         found = await self._sessions(session_id)
         if found is None:
             raise LookupError("a session without a profile")
-        return await self.of_row(found[1])
+        return await self.of_row(found[1:])
 
     async def of_live(self, session_id: UUID) -> Profile | None:
         """Who is in this session; None when it ended, or user or tenant may not act any more."""
         found = await self._sessions(session_id)
-        return await self.of_row(found[1]) if found is not None and found[0] else None
+        return await self.of_row(found[1:]) if found is not None and found[0] else None
 
     async def of_row(self, row: ProfileRow) -> Profile:
         """The profile that a statement has read."""
@@ -148,11 +146,6 @@ class Profiles:
     def must_enroll(self, profile: Profile) -> bool:
         """Whether a second factor is demanded of a person who has none."""
         return not (profile.mfa_enabled or profile.has_passkey) and (self._mfa_required or profile.tenant_demands_mfa)
-
-    async def _ask(self, session_ids: list[UUID]) -> Mapping[UUID, tuple[bool, ProfileRow]]:
-        """Whether each of these sessions counts, and who is in it; ended ones included."""
-        rows = await self._db.fetch(_OF_SESSIONS, session_ids, self._clock.now())
-        return {row[0]: (row[1], row[2:]) for row in rows}
 
     async def _modules(self, tenant_id: UUID, plan: str | None, version: int | None) -> tuple[str, ...]:
         """What the tenant owns; nothing while that cannot be told: a sign-in does not wait for another service."""
