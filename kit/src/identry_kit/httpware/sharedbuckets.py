@@ -177,6 +177,6 @@ def _opener(url: str, timeout: float, max_connections: int) -> Callable[[], Any]
 
     try:
         connect()
-    except Exception:
+    except Exception:  # redis-py raises what it meets, with the password in the text
         raise ValueError("not a usable Redis URL; expected redis://[user:password@]host:6379/0") from None
     return connect
