@@ -54,7 +54,6 @@ class Call:
     """
 
     __slots__ = (
-        "_headers",
         "_origin",
         "_origin_of",
         "access_version",
@@ -83,7 +82,6 @@ class Call:
         self.path = path
         self._origin_of = origin_of
         self._origin: Origin | None = None
-        self._headers: dict[bytes, bytes] | None = None
         self.access_version: int | None = None
         self.typed: Mapping[str, str] = _NOTHING
 
@@ -106,20 +104,14 @@ class Call:
 
     def header(self, name: bytes) -> str | None:
         """A request header (lower-case `name`) or None; of a repeated one the first."""
-        value = self._fields().get(name)
-        return None if value is None else str(value.decode("latin-1"))
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return str(value.decode("latin-1"))
+        return None
 
     def headers(self, name: bytes) -> list[str]:
         """Every value of a header that may come more than once."""
-        if name not in self._fields():
-            return []
         return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
-
-    def _fields(self) -> dict[bytes, bytes]:
-        """The request's headers, of repeated ones the first."""
-        if self._headers is None:
-            self._headers = dict(reversed(self.scope["headers"]))
-        return self._headers
 
 
 class Ready:

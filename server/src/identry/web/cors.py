@@ -29,7 +29,6 @@ _NOBODY = (_VARY,)
 _ANYBODY = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", PROVIDER_EXPOSED),
-    _VARY,
 )
 _PROVIDER_PATHS = frozenset(
     {
@@ -69,6 +68,8 @@ class Cors:
             )
             for origin in allowed
         }
+        # An answer that is the same for every page is one that caches need not keep apart.
+        self._anybody = (*_ANYBODY, _VARY) if self._lines else _ANYBODY
 
     def lines(self, scope: Scope) -> Lines:
         """Headers by which every answer to a request tells the browser which page may read it."""
@@ -76,7 +77,7 @@ class Cors:
         if is_browser_path(path):
             return self._lines.get(_header(scope, b"origin"), _NOBODY)
         if _is_provider_path(path):
-            return self._lines.get(_header(scope, b"origin"), _ANYBODY)
+            return self._lines.get(_header(scope, b"origin"), self._anybody) if self._lines else self._anybody
         return ()
 
     def preflights(self, app: ASGIApp) -> ASGIApp:
@@ -119,5 +120,10 @@ def _is_preflight(scope: Scope) -> bool:
 
 def _header(scope: Scope, name: bytes) -> bytes:
     """The value of a header that comes once; empty when it is absent or repeated."""
-    found = [value for key, value in scope["headers"] if key == name]
-    return bytes(found[0]) if len(found) == 1 else b""
+    found = None
+    for key, value in scope["headers"]:
+        if key == name:
+            if found is not None:
+                return b""
+            found = value
+    return found or b""
