@@ -93,7 +93,7 @@ async def access_tokens(world: World, url: str, app: Application, count: int) ->
         extra={},
     )
     return [
-        mint.access_token(
+        await mint.access_token(
             grant(session_id=row["id"], user_id=row["user_id"], user_number=row["number"], auth_time=row["auth_time"]),
             900,
         )

@@ -1,7 +1,8 @@
 """One Starlette endpoint on the server that Identry stands on: bare, and in the kit's full stack.
 
-`/bare` is bare. `/full` is in the stack, with `logging` as Python starts: lines at INFO go nowhere. At `/logged` each
-request's line is made, formatted and written to /dev/null as `logging` does it.
+`/bare` is bare. `/full` is in the stack and `JWTAuth`, with `logging` as Python starts: lines at INFO go nowhere. At
+`/limited` there is a limiter, too. At `/logged` besides, each request's line is made, formatted and written to
+/dev/null as `logging` does it.
 `python -m bench.kit_service --port 4000` serves; `BENCH_KIT_PEM` and `BENCH_KIT_KID` name the key of the tokens.
 """
 
@@ -38,13 +39,15 @@ async def _hello_caller(_request: Request) -> JSONResponse:
     return JSONResponse({"hello": context.user_sub()})
 
 
-def _full(path: str, verifier: Verifier, **options: Any) -> ASGIApp:
-    inner = Starlette(routes=[Route(path, _hello_caller)], exception_handlers=exception_handlers())
-    return standard_stack(JWTAuth(RateLimiter(inner, 1e9, 1_000_000_000), verifier), **options)
+def _full(path: str, verifier: Verifier, *, limited: bool = True, **options: Any) -> ASGIApp:
+    inner: ASGIApp = Starlette(routes=[Route(path, _hello_caller)], exception_handlers=exception_handlers())
+    if limited:
+        inner = RateLimiter(inner, 1e9, 1_000_000_000)
+    return standard_stack(JWTAuth(inner, verifier), **options)
 
 
 def create() -> ASGIApp:
-    """The three applications."""
+    """The four applications."""
     keys = StaticKeys([Key.from_pem(os.environ[PEM], os.environ[KID])])
     verifier = Verifier(keys, issuer=ISSUER, audience=AUDIENCE)
     written = logging.getLogger("bench.written")
@@ -52,7 +55,11 @@ def create() -> ASGIApp:
     written.propagate = False
     written.addHandler(logging.FileHandler(os.devnull))
     bare = Starlette(routes=[Route("/bare", _hello)])
-    apps = {"/full": _full("/full", verifier), "/logged": _full("/logged", verifier, logger=written)}
+    apps = {
+        "/full": _full("/full", verifier, limited=False),
+        "/limited": _full("/limited", verifier),
+        "/logged": _full("/logged", verifier, logger=written),
+    }
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         await apps.get(scope.get("path", ""), bare)(scope, receive, send)

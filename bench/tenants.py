@@ -93,7 +93,7 @@ async def people(world: World, url: str, count: int) -> list[Person]:
         refresh = tokens.new(row["id"])
         seat = Seat(row["tenant_id"], "MEMBER", "complete")
         grant = Grant(row["id"], row["user_id"], "NONE", 1, _AMR, row["auth_time"], row["expires_at"], seat)
-        found.append(Person(mint.access_token(grant), refresh.raw))
+        found.append(Person(await mint.access_token(grant), refresh.raw))
         updates.append((row["id"], refresh.hash))
     await connection.executemany(
         "UPDATE sessions SET refresh_token_hash = $2, refresh_generation = 0, predecessor_hash = NULL WHERE id = $1",

@@ -120,7 +120,7 @@ class World:
         for row in rows:
             refresh = tokens.new(row["id"])
             grant = Grant(row["id"], row["user_id"], "NONE", 1, ["pwd"], row["auth_time"], row["expires_at"])
-            people.append(Person(row["email"], row["id"], mint.access_token(grant), refresh.raw))
+            people.append(Person(row["email"], row["id"], await mint.access_token(grant), refresh.raw))
             updates.append((row["id"], refresh.hash))
         await connection.executemany(
             "UPDATE sessions SET refresh_token_hash = $2, refresh_generation = 0, predecessor_hash = NULL"

@@ -93,18 +93,21 @@ def _http(rounds: int, seconds: float) -> Iterator[Row]:
             for _ in count():
                 yield drive(server, Load("GET", path, bearers=bearers), seconds=seconds)
 
-        sides = [turns(path) for path in ("/bare", "/full", "/logged")]
+        sides = [turns(path) for path in ("/bare", "/full", "/limited", "/logged")]
         for side in sides:
             next(side)
-        bare, full, logged = alternate(rounds, *sides)
-    for samples, share, lines in ((full, 0.6, "no handler for log lines"), (logged, 0.0, "log lines to /dev/null")):
+        bare, full, limited, logged = alternate(rounds, *sides)
+    for samples, share, layers, lines in (
+        (full, 0.6, "stack, JWTAuth", "no handler for log lines"),
+        (limited, 0.0, "stack, JWTAuth, limiter", "no handler for log lines"),
+        (logged, 0.0, "stack, JWTAuth, limiter", "log lines to /dev/null"),
+    ):
         failed = sum(sample.failed + sample.broken for sample in (*samples, *bare))
         cpu, other = (median(sample.cpu for sample in side) for side in (samples, bare))
         note = f"{lines}, 1 worker, {driver()}; CPU {cpu:.0f} : {other:.0f} µs" + (
             f"; {failed} failed" if failed else ""
         )
-        title = "kit: stack, JWTAuth, limiter : bare Starlette"
-        yield rates(title, median_of(samples), median_of(bare), share, note)
+        yield rates(f"kit: {layers} : bare Starlette", median_of(samples), median_of(bare), share, note)
 
 
 def _limiter() -> Iterator[Row]:

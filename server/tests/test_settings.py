@@ -288,6 +288,8 @@ class TestServing:
         [
             ({"EXPOSE_PASSWORD_RESET_TOKEN": "true"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
             ({"EXPOSE_PASSWORD_RESET_TOKEN": "true", "APP_ENV": "production"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
+            ({"EXPOSE_PASSWORD_RESET_TOKEN": "true", "APP_ENV": "prod"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
+            ({"EXPOSE_PASSWORD_RESET_TOKEN": "true", "APP_ENV": "staging"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
             ({"SECRET_KEY": "short"}, "SECRET_KEY"),
             ({"SECRET_KEY": "a" * 64}, "SECRET_KEY"),
             ({"APP_ENV": "development", "REDIS_URL": "", "WORKERS": "2"}, "WORKERS"),
@@ -326,7 +328,6 @@ class TestServing:
             ({"ARGON2_MEMORY": "1024"}, "ARGON2_MEMORY"),
             ({"FRONTEND_URL": "http://app.example"}, "FRONTEND_URL"),
             ({}, "FRONTEND_URL"),
-            ({"EXPOSE_PASSWORD_RESET_TOKEN": "true", "APP_ENV": "staging"}, "EXPOSE_PASSWORD_RESET_TOKEN"),
         ],
     )
     def test_what_should_be_known_is_a_warning(self, given: dict[str, str], name: str) -> None:

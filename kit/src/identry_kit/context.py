@@ -76,16 +76,21 @@ class Caller:
 
 
 ANONYMOUS = Caller()
+SCOPE = "identry_kit.request"
+"""The key in an ASGI scope under which the layer that makes a request's record keeps it. Copies of the scope share it;
+a request that a handler makes in the same task has a scope, and a record, of its own.
+"""
 
 
 class Request:
     """The record of one request. Mutable on purpose: inner layers fill in what outer ones write to the log.
 
     `route` is the path template (`/users/{id}`), set by whoever routes. `fields` are extra fields of the log line,
-    `kept` is what inner layers keep for the length of the request; each key is a name of the layer's module.
+    `kept` is what inner layers keep for the length of the request; each key is a name of the layer's module. `proof` is
+    by what `jwtauth` knows the caller.
     """
 
-    __slots__ = ("_fields", "_kept", "_logger", "caller", "method", "path", "request_id", "route")
+    __slots__ = ("_fields", "_kept", "_logger", "caller", "method", "path", "proof", "request_id", "route")
 
     def __init__(
         self,
@@ -101,6 +106,7 @@ class Request:
         self.method = method
         self.path = path
         self.route = ""
+        self.proof: Any = None
         self._fields: dict[str, Any] | None = None
         self._kept: dict[str, Any] | None = None
         self._logger: logging.Logger | logging.LoggerAdapter[Any] | None = logger

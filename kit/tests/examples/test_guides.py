@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
@@ -21,8 +22,12 @@ FRAMEWORKS = ["fastapi", "starlette", "litestar"]
 DEV = "http://127.0.0.1:3097"
 
 
+def text(guide: str) -> str:
+    return (GUIDES / f"{guide}.md").read_text(encoding="utf-8")
+
+
 def blocks(guide: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (GUIDES / f"{guide}.md").read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", text(guide), re.DOTALL)
 
 
 def run(guide: str, number: int, identry: str = DEV) -> dict[str, Any]:
@@ -85,6 +90,17 @@ async def test_the_test_in_the_guide_passes(
 ) -> None:
     monkeypatch.setitem(sys.modules, "service", SimpleNamespace(**run(guide, 0)))
     await run(guide, 2)["test_who_is_calling"](identry_issuer, identry_clock)
+
+
+async def test_it_passes_in_a_folder_that_holds_what_the_guide_says_and_nothing_else(tmp_path: Path) -> None:
+    [ini] = {block for guide in FRAMEWORKS for block in re.findall(r"```ini\n(.*?)```", text(guide), re.DOTALL)}
+    service, _, test = blocks("starlette")
+    for name, content in (("service.py", service), ("test_service.py", test), ("pytest.ini", ini)):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    pytest_there = [sys.executable, "-m", "pytest", "-q"]
+    run = await asyncio.create_subprocess_exec(*pytest_there, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+    told, _ = await run.communicate()
+    assert (run.returncode, b"1 passed" in told) == (0, True), told.decode()
 
 
 async def test_the_wiring_for_production(

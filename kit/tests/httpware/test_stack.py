@@ -156,6 +156,54 @@ async def test_a_nested_timeout_replaces_the_stacks(call: Any, reply: Any, stack
     assert (await call(stack(Timeout(slow, 5), timeout=0.02), **sent)).status == 200
 
 
+async def test_a_request_made_inside_a_request_has_a_caller_and_a_deadline_of_its_own(
+    call: Any, reply: Any, stack: Any
+) -> None:
+    issuer = Issuer()
+    verifier = Verifier(
+        StaticKeys([Key.from_pem(issuer.key.public_pem, issuer.key.kid)]),
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        clock=issuer.clock,
+    )
+    ours, theirs = ([("Authorization", f"Bearer {issuer.mint(sub=sub)}")] for sub in ("1", "2"))
+
+    async def who(scope, receive, send) -> None:
+        await reply(200, [(b"x-sub", context.user_sub().encode())])(scope, receive, send)
+
+    inner = stack(JWTAuth(who, verifier))
+    bare = JWTAuth(Timeout(who, 60), verifier)
+
+    async def outer(scope, receive, send) -> None:
+        for app in (inner, bare):
+            assert (await call(app, headers=theirs)).headers["x-sub"] == "2"
+            assert (await call(app)).status == 401
+        await asyncio.sleep(60)
+
+    app = stack(JWTAuth(outer, verifier), timeout=0.1)
+    for _ in range(2):
+        assert (await call(app, headers=ours)).status == 504
+
+
+async def test_a_task_that_outlives_its_request_may_still_ask_for_a_deadline(call: Any, reply: Any, stack: Any) -> None:
+    left: list[asyncio.Task[Any]] = []
+
+    async def app(scope, receive, send) -> None:
+        late = Timeout(reply(), 60)
+
+        async def afterwards() -> None:
+            await ended.wait()
+            await late(scope, receive, send)
+
+        left.append(asyncio.create_task(afterwards()))
+        await reply()(scope, receive, send)
+
+    ended = asyncio.Event()
+    assert (await call(stack(app))).status == 200
+    ended.set()
+    await left[0]
+
+
 async def test_cancellation_passes_all_layers(
     call: Any, stack: Any, sent: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -152,10 +152,11 @@ class TestMemory:
         token, other = signer.mint(), signer.mint(sub="43")
         verifier.verify_now(token)
         for forged in (other[: other.rindex(".")] + token[token.rindex(".") :], "A" + token, token[1:], token[-32:]):
-            assert verifier.seen(forged.encode()) is None
+            assert verifier.seen(b"Bearer " + forged.encode()) is None
             with pytest.raises(InvalidToken):
                 verifier.verify_now(forged)
-        assert verifier.seen(token.encode()) is not None
+        assert verifier.seen(token.encode()) is verifier.seen(b"Basic  " + token.encode()) is None
+        assert verifier.seen(b"Bearer " + token.encode()) is not None
 
     def test_it_ends_at_expiry_and_does_not_revive_when_the_clock_steps_back(
         self, signer: Any, verifier: Verifier, clock: Any

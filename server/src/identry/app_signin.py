@@ -227,7 +227,7 @@ class AppSignIn:
         if opened is None:
             raise await self._blocked(user, CredentialsChanged, origin)
         annotate(sign_in="succeeded")
-        tokens = self._grants.tokens(opened)
+        tokens = await self._grants.tokens(opened)
         profile = await user_profiles.find(self._db, user.id)
         return Login(
             tokens.access_token,

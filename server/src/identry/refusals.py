@@ -64,6 +64,13 @@ class TenantInactive(Forbidden):
     message = "this account belongs to no active tenant"
 
 
+class OwnProofRequired(Forbidden):
+    """403: a tenant's own provider vouched for somebody whose account is not that tenant's alone."""
+
+    code = "own_proof_required"
+    message = "the account is not this organisation's alone; sign in another way, or with a second factor of your own"
+
+
 class CredentialsChanged(Unauthorized):
     """401: password, role or state of the account changed while this sign-in was under way."""
 

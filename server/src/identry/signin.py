@@ -23,13 +23,14 @@ from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.passkeys import Passkey
 from identry.records.seats import LOCAL, Place
-from identry.records.users import User
+from identry.records.users import GlobalRole, User
 from identry.refusals import (
     AccountInactive,
     CredentialsChanged,
     EmailDomainNotAllowed,
     MfaRequired,
     MfaSetupRequired,
+    OwnProofRequired,
     PasswordLoginDisabled,
     PendingApproval,
     RegistrationRejected,
@@ -52,6 +53,7 @@ __all__ = [
     "FirstFactor",
     "MfaRequired",
     "MfaSetupRequired",
+    "OwnProofRequired",
     "PasswordLoginDisabled",
     "PendingApproval",
     "RegistrationRejected",
@@ -149,6 +151,8 @@ class SignIn:
             MfaRequired: with `details.mfaToken`, when `amr` lacks `mfa` and the user has an authenticator app, or a
                 passkey while deployment or tenant demand a second factor.
             MfaSetupRequired: deployment or tenant demand a second factor, and the user has none.
+            OwnProofRequired: a tenant's own provider vouched for an account that is not that tenant's alone, the user
+                has no second factor, and one is demanded or the session would reach beyond that tenant.
             CredentialsChanged: the account changed since the proof.
         """
         seat = await self.clear(user, amr, origin, tenant_id=tenant_id)
@@ -193,16 +197,24 @@ class SignIn:
             as `complete`, but for CredentialsChanged: whoever opens the session asks that.
         """
         await self.admit(user, origin)
+        places = await seats.of_user(self._db, user.id)
         try:
-            seat, obeyed = self._obey(amr, await seats.of_user(self._db, user.id), tenant_id)
+            seat, obeyed = self._obey(amr, places, tenant_id)
         except Forbidden as closed:
             await self._audit_blocked(user, closed.code, origin)
             raise
+        beyond = _vouched_beyond(user, amr, places, tenant_id)
+        if beyond and not self._surface.seated:  # such a session reaches all tenants, and what staff may do
+            if methods := await self._second_factors(user, demanded=True):
+                raise await self._challenge(user, seats.VOUCHED, methods, origin, tenant_id)
+            raise await self._own_proof_required(user, origin)
         if "mfa" not in amr:
             demanded = self._demands.mfa or any(place.mfa_required for place in obeyed)
             if methods := await self._second_factors(user, demanded=demanded):
                 annotate(sign_in="mfa_required")
                 raise await self._challenge(user, amr, methods, origin, tenant_id)
+            if demanded and beyond:
+                raise await self._own_proof_required(user, origin)
             if demanded:
                 annotate(sign_in="mfa_setup_required")
                 raise await self._demand_setup(user, amr, origin, tenant_id)
@@ -260,6 +272,10 @@ class SignIn:
             success=False,
             details={"reason": reason},
         )
+
+    async def _own_proof_required(self, user: User, origin: Origin) -> OwnProofRequired:
+        await self._audit_blocked(user, OwnProofRequired.code, origin)
+        return OwnProofRequired()
 
     async def _challenge(
         self, user: User, amr: tuple[str, ...], methods: list[str], origin: Origin, tenant_id: UUID | None
@@ -323,7 +339,7 @@ class SignIn:
             return None
         annotate(sign_in="succeeded")
         grant = Grant(session_id, user.id, user.global_role, user.token_version, list(amr), now, expires_at, seat)
-        tokens = self._surface.mint.pair(grant, refresh_token.raw)
+        tokens = await self._surface.mint.pair(grant, refresh_token.raw)
         return SignedIn(tokens, replace(user, last_login_at=now), tenant_id)
 
     async def _refuse_changed(self, user: User, origin: Origin) -> SignedIn:
@@ -333,3 +349,12 @@ class SignIn:
             await self.admit(current, origin)
         await self._audit_blocked(user, "account changed during sign-in", origin)
         raise CredentialsChanged
+
+
+def _vouched_beyond(user: User, amr: tuple[str, ...], places: list[Place], tenant_id: UUID | None) -> bool:
+    """Whether nobody but a tenant's own provider vouches for an account that is not that tenant's alone.
+
+    Whoever runs that provider could be anybody of the tenant, so it takes a proof that nobody else has (decision 0093).
+    """
+    shared = user.global_role != GlobalRole.NONE or any(place.tenant_id != tenant_id for place in places)
+    return shared and seats.only_vouched(amr)

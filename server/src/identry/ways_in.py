@@ -1,11 +1,13 @@
 """The ways into an account: what is left when one of them is taken away.
 
-Asked in the transaction that removes one, with the user's row held. Never: decides who may remove it.
+Asked in the transaction that removes one, with the user's row held; and those that nobody vouched for, taken away from
+whoever made the account with an address that was not theirs. Never: decides who may remove one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from identry.core.db import Executor
 from identry.records import identities, passkeys, seats
@@ -33,6 +35,16 @@ class WaysIn:
     def any(self) -> bool:
         """Whether one is left that counts."""
         return self.identity or (self.local and (self.password or self.passkey))
+
+
+async def close_unproven(tx: Executor, user_id: UUID) -> None:
+    """Take away what signs in without a password, from an account whose address its mailbox proves only now.
+
+    Who made the account may be a stranger: their passkey or linked identity would open it for ever. A second factor
+    stays: it opens nothing by itself, and a mailbox alone shall not get past one.
+    """
+    await identities.delete_all(tx, user_id)
+    await passkeys.remove_all(tx, user_id)
 
 
 async def of(tx: Executor, user: User, *, local_login: bool) -> WaysIn:

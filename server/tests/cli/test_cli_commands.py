@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
 from pathlib import Path
 
 import asyncpg
@@ -13,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from harness import SIGNING_PEM
 from services.databases import create_database
 from services.ports import free_port
-from services.program import identry
+from services.program import CHEAP, PROGRAM, identry
 from services.redis import RedisServer
+from typer.testing import CliRunner
 
+from identry.cli.commands import program
 from identry.cli.doctor import admin_port
 from identry.core.embedded import EmbeddedPostgres
 from identry.settings import load
@@ -59,6 +63,27 @@ def test_migrations_go_up_and_down_and_tell_where_they_stand(database: str, tmp_
     status = identry("migrate", "status", cwd=tmp_path, DATABASE_URL=database)
     assert status.stdout.count("pending") == 1
     identry("migrate", "up", cwd=tmp_path, DATABASE_URL=database)
+
+
+def test_an_unreachable_database_is_one_clear_line_whatever_the_command(production: dict[str, str]) -> None:
+    nowhere = {**production, "DATABASE_URL": "postgresql://auth:hunter2@127.0.0.1:1/x"}
+    for command in (
+        ["keys", "list"],
+        ["keys", "rotate"],
+        ["create-admin", "--email", "ada@example.com"],
+        ["reset-mfa", "ada@example.com"],
+        ["explain", "ada@example.com", "users:read"],
+        ["tenant", "create", "acme", "--name", "Acme"],
+        ["apps", "list"],
+        ["blocked-ips", "list"],
+        ["entitlements", "show", "0199c0de-7a11-7000-8000-000000000001"],
+        ["migrate", "status"],
+    ):
+        refused = CliRunner().invoke(program, command, env={**CHEAP, **nowhere})
+        assert refused.exit_code == 1, command
+        (line,) = refused.stderr.splitlines()
+        assert "(wrong DATABASE_URL, or PostgreSQL is not running" in line, (command, line)
+        assert "hunter2" not in refused.output, command
 
 
 @pytest.mark.parametrize(
@@ -138,11 +163,18 @@ class TestDoctor:
     def test_everything_that_is_wrong_is_listed_with_what_to_do(
         self, production: dict[str, str], tmp_path: Path
     ) -> None:
-        wrong = {"DATABASE_URL": "postgresql://a:hunter2@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+        wrong = {
+            "DATABASE_URL": "postgresql://a:hunter2@127.0.0.1:1/x",
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "SMTP_URL": "smtp://a:hunter2@127.0.0.1:1",
+            "CORE_URL": "http://127.0.0.1:1",
+        }
         report = identry("doctor", cwd=tmp_path, **{**production, **wrong, "JWT_SECRET": "legacy"})
         assert report.returncode == 1
         assert "PROBLEM  PostgreSQL" in report.stdout
         assert "PROBLEM  Redis" in report.stdout
+        assert "PROBLEM  SMTP: nothing accepts connections at 127.0.0.1:1" in report.stdout
+        assert "PROBLEM  entitlements: nothing answers at http://127.0.0.1:1" in report.stdout
         assert "note  JWT_SECRET: is set and ignored" in report.stdout
         assert report.stdout.count("→") >= 3
         assert "hunter2" not in report.stdout + report.stderr
@@ -191,6 +223,15 @@ def test_the_template_names_every_variable(tmp_path: Path) -> None:
     assert template.returncode == 0
     for name in ("DATABASE_URL", "JWT_SIGNING_KEY_PEM", "BOOTSTRAP_ADMIN_EMAIL", "SHUTDOWN_GRACE"):
         assert f"# {name}=" in template.stdout
+
+
+def test_a_terminal_that_knows_fewer_letters_gets_escapes(tmp_path: Path) -> None:
+    environment = {"PATH": os.defpath, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*PROGRAM, "doctor"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\\u2192" in done.stdout
 
 
 def test_help_and_version_need_no_configuration(tmp_path: Path) -> None:

@@ -56,6 +56,9 @@ def test_the_card_leads_to_a_token_and_every_page_it_names(home: Path) -> None:
             done = identry(*command, cwd=home)
             assert done.returncode == 0, "commands beside it work on its database without being told"
             assert "grace@example.com" in done.stdout or command[0] != "create-admin"
+        done = identry("finance-migrate", cwd=home)
+        assert "has 1 problem" in done.stderr, "of two databases only Finance's has to be named"
+        assert "FINANCE_DATABASE_URL is required" in done.stderr
 
 
 def test_it_listens_on_loopback_only(home: Path) -> None:

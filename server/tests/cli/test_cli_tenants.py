@@ -53,6 +53,9 @@ async def test_what_cannot_be_made_or_explained_is_one_clear_line(
         (("explain", person.email, "users:read", "--tenant", "none"), "no tenant none"),
         (("explain", person.email, "users:read", "--tenant", slug), "member not found"),
         (("explain", person.email, "Users"), "is no permission"),
+        (("explain", "nobody", "users:read"), "'nobody' is no address and no UUID"),
+        (("explain", person.email, "users:read", "--tenant", "x" * 36), f"{'x' * 36!r} is no slug and no UUID"),
+        (("tenant", "create", f"{slug}-3", "--name", "x", "--id", "3"), "'3' is no UUID"),
     ]
     for arguments, expected in cases:
         done = await run(servers, tmp_path, *arguments)

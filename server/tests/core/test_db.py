@@ -247,6 +247,33 @@ async def test_a_loop_that_stood_still_is_not_taken_for_a_hung_database(servers:
     assert await asyncio.to_thread(elsewhere) == 7
 
 
+async def test_a_request_does_not_pay_for_a_loop_that_stood_still(servers: Servers) -> None:
+    def elsewhere() -> None:
+        with asyncio.Runner() as runner:
+            runner.run(wait_after_a_stall(servers))
+
+    await asyncio.to_thread(elsewhere)
+
+
+async def wait_after_a_stall(servers: Servers) -> None:
+    """A minute is lost while a request has its connection; then it waits for the next one, within half of that."""
+    loop, lost = asyncio.get_running_loop(), 0
+    before = loop.time
+    loop.time = lambda: before() + lost  # type: ignore[method-assign] - as if the machine had slept
+    db = await Database.connect(servers.postgres_url, min_size=1, max_size=1, patience=30)
+    with context.use():
+        async with db.connection() as mine:
+            await mine.fetchval("SELECT 1")
+            lost = 60
+            while not db._pool.stalls.seconds:
+                await asyncio.sleep(0)
+        async with db.connection():
+            waiting = asyncio.create_task(db.fetchval("SELECT 7"))
+            await asyncio.sleep(0.1)
+        assert await waiting == 7
+    await db.close()
+
+
 async def test_an_unreachable_database_refuses_everybody_at_once(far: Database, proxy: FaultProxy) -> None:
     proxy.set(Mode.CUT)
     await proxy.stop()

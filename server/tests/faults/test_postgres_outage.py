@@ -25,8 +25,6 @@ POOL = 8
 OUTAGE = 3.0
 BUSY = 0.5
 """Seconds that a busy test machine may add to the two that a refusal takes at most."""
-LOOKED = 0.2
-"""Seconds after which a server that had no time takes Redis for gone."""
 RECOVERY = 5.0
 """Seconds after PostgreSQL accepts again within which everything is served."""
 
@@ -99,29 +97,30 @@ MORE: dict[str, Fault] = {"restarted": _restarted, "unreachable": _unreachable}
 
 @dataclass
 class Probes:
-    """What a load balancer saw: (asked at, answered at, status) of `/health` and `/ready` on both servers."""
+    """What a load balancer saw: (asked at, answered at, status, text) of `/health` and `/ready` on both servers."""
 
-    health: list[tuple[float, float, int]] = field(default_factory=list)
-    ready: list[tuple[float, float, int]] = field(default_factory=list)
+    health: list[tuple[float, float, int, str]] = field(default_factory=list)
+    ready: list[tuple[float, float, int, str]] = field(default_factory=list)
 
     @property
     def pause(self) -> float:
         """The longest that the machine kept a request waiting which touches nothing."""
-        return max(answered - asked for asked, answered, _ in self.health)
+        return max(answered - asked for asked, answered, _, _ in self.health)
 
 
 @asynccontextmanager
 async def probing(stage: Stage) -> AsyncIterator[Probes]:
     probes = Probes()
 
-    async def probe(client: httpx2.AsyncClient, path: str, seen: list[tuple[float, float, int]]) -> None:
+    async def probe(client: httpx2.AsyncClient, path: str, seen: list[tuple[float, float, int, str]]) -> None:
         while True:
             asked = time.monotonic()
             try:
-                status = (await client.get(path)).status_code
-            except httpx2.TransportError:
-                status = 0
-            seen.append((asked, time.monotonic(), status))
+                reply = await client.get(path)
+                status, text = reply.status_code, reply.text
+            except httpx2.TransportError as error:
+                status, text = 0, repr(error)
+            seen.append((asked, time.monotonic(), status, text))
             await asyncio.sleep(0.1)
 
     clients = [httpx2.AsyncClient(base_url=r.base_url, timeout=10) for r in stage.replicas]
@@ -198,12 +197,14 @@ async def run_through(stage: Stage, fault: Fault, room: float = 1.0) -> None:
     assert max(answer.seconds for answer in journal.answers) < 5.0 * room + 2 * probes.pause
     assert max((answer.seconds for answer in refused), default=0) < (2.0 + BUSY) * room + 2 * probes.pause
     assert served_again <= healed_at + RECOVERY * room, "not back in time"
-    assert {status for _, _, status in probes.health} == {200}
+    assert {status for _, _, status, _ in probes.health} == {200}
     if fault in {_killed, _frozen, _black_hole, _unreachable}:
-        within = [status for asked, at, status in probes.ready if hurt_at + 0.3 < asked and at < healing_at]
+        within = [status for asked, at, status, _ in probes.ready if hurt_at + 0.3 < asked and at < healing_at]
         assert set(within) <= {503}, "ready although PostgreSQL is away"
-    after = {status for asked, _, status in probes.ready if asked > served_again}
-    assert after == {200} or (200 in after and probes.pause > LOOKED), "not ready, and all well"
+    after = [(status, text) for asked, _, status, text in probes.ready if asked > served_again]
+    assert 200 in {status for status, _ in after}, after
+    # Redis is given a fifth of a second, which a busy machine may take; that it is not lost too, the crowd has shown.
+    assert not [text for status, text in after if status != 200 and '"postgres":"ok"' not in text], after
     assert await all_connections_work(stage)
     assert not await lost(journal, stage.people, stage.postgres)
     assert not await half_done(stage.people, stage.postgres)

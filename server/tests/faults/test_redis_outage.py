@@ -92,8 +92,8 @@ async def me(client: httpx2.AsyncClient, who: dict[str, Any]) -> Any:
     return await client.get("/auth/me", headers=bearer(who))
 
 
-@pytest.mark.parametrize("name", HURTS)
-async def test_without_redis_sessions_are_still_enforced(stage: Stage, open_replica: Replica, name: str) -> None:
+async def run_through(stage: Stage, open_replica: Replica, name: str) -> None:
+    """Sessions begun and ended before and during an outage count as they should, during and after it."""
     hurt, heal = HURTS[name]
     urls = (stage.replicas[0].base_url, stage.replicas[1].base_url, open_replica.base_url)
     a, b, lenient = (httpx2.AsyncClient(base_url=url, timeout=20) for url in urls)
@@ -137,6 +137,19 @@ async def test_without_redis_sessions_are_still_enforced(stage: Stage, open_repl
                 await asyncio.sleep(0.1)
             for over in (ended, late):
                 assert (await served(partial(me, client, over))).status_code == 401
+
+
+@pytest.mark.parametrize("name", HURTS)
+async def test_without_redis_sessions_are_still_enforced(stage: Stage, open_replica: Replica, name: str) -> None:
+    await run_through(stage, open_replica, name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", HURTS)
+async def test_outages_of_redis_over_and_over(stage: Stage, open_replica: Replica, name: str) -> None:
+    for _ in range(10):
+        await run_through(stage, open_replica, name)
 
 
 async def test_failing_open_the_limit_still_holds_in_each_process(stage: Stage, open_replica: Replica) -> None:

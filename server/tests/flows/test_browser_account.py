@@ -144,6 +144,23 @@ async def test_a_session_of_somebody_else_does_not_exist(app: Harness) -> None:
     assert (await theirs.get("/me")).status_code == 200
 
 
+async def test_whom_a_tenants_provider_vouched_for_sees_and_ends_the_sessions_of_that_tenant(app: Harness) -> None:
+    person = await app.make_user()
+    elsewhere = await signed_in(app, person)
+    here = await signed_in(app, person)
+    await app.sign_in(person)
+    sessions = {s["id"]: s for s in (await here.get("/sessions")).json()["data"]}
+    assert len(sessions) == 3
+    [own] = [s for s in sessions.values() if s["current"]]
+    [foreign] = [s["id"] for s in (await elsewhere.get("/sessions")).json()["data"] if s["current"]]
+    await app.db.execute("UPDATE sessions SET amr = '{sso_tenant}' WHERE id = $1", UUID(own["id"]))
+    assert [s["id"] for s in (await here.get("/sessions")).json()["data"]] == [own["id"]]
+    for other in (foreign, person.session_id):
+        assert_error(await here.delete(f"/sessions/{other}"), 404, "not_found")
+    assert (await elsewhere.get("/me")).status_code == 200
+    assert (await here.delete(f"/sessions/{own['id']}")).status_code == 204
+
+
 async def test_a_changed_password_ends_every_other_session_and_half_done_sign_in(app: Harness) -> None:
     ada = await secured(app)
     person = ada.person

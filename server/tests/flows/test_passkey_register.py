@@ -404,3 +404,13 @@ async def test_an_account_asks_for_twenty_challenges_an_hour(app: Harness) -> No
     for _ in range(20):
         await browser.options("register")
     assert_error(await browser.post("/passkeys/register/options", {}), 429, "rate_limited")
+
+
+async def test_an_address_tries_thirty_tickets_a_minute(app: Harness) -> None:
+    browser, _, ticket = await setting_up(app)
+    body = {"credential": Device().created(await browser.options("register", session_token=ticket))}
+    body["session_token"], path, here = "no ticket", "/passkeys/register", {"X-Forwarded-For": app.fresh_ip()}
+    replies = await asyncio.gather(*(browser.post(path, body, **here) for _ in range(60)))
+    assert {reply.status_code for reply in replies} == {401, 429}
+    answers = (await app.http.get("/openapi.json")).json()["paths"][f"/api/v1/auth{path}"]["post"]["responses"]
+    assert "429" in answers

@@ -59,8 +59,11 @@ async def test_the_context_is_what_the_owner_sees(app: Harness) -> None:
 async def test_unknown_ids_are_404_and_malformed_ones_400(app: Harness, method: str, path: str) -> None:
     unknown = await app.http.request(method, path.format(id=uuid4()), headers=KEY)
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
-    malformed = await app.http.request(method, path.format(id="x"), headers=KEY)
-    assert (malformed.status_code, malformed.json()["error"]["code"]) == (400, "validation_error")
+    for text in ("x", "0", uuid4().hex, f"{{{uuid4()}}}", f"{uuid4()}%00", "%F0%9F%92%A9"):
+        malformed = await app.http.request(method, path.format(id=text), headers=KEY)
+        assert (malformed.status_code, malformed.json()["error"]["code"]) == (400, "validation_error"), text
+        stranger = await app.http.request(method, path.format(id=text))
+        assert stranger.status_code == 401, "who is not let in learns only that"
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -279,6 +279,11 @@ GOOD = {"email": "good@example.com", "password": "a long enough one", "fullName"
         ({"authProvider": "ldap"}, "authProvider"),
         ({"phoneNumber": "call me"}, "phoneNumber"),
         ({"profilePictureUrl": "javascript:alert(1)"}, "profilePictureUrl"),
+        ({"profilePictureUrl": "http://[::1"}, "profilePictureUrl"),
+        ({"profilePictureUrl": "https://example.com:http/a.png"}, "profilePictureUrl"),
+        ({"profilePictureUrl": "https://:443/a.png"}, "profilePictureUrl"),
+        ({"profilePictureUrl": 'https://example.com/"><b>'}, "profilePictureUrl"),
+        ({"profilePictureUrl": "https://example.com/\u202egnp.a"}, "profilePictureUrl"),
     ],
 )
 async def test_a_faulty_field_of_a_new_account_is_named(

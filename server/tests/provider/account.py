@@ -11,7 +11,8 @@ from provider.applications import App, application
 from provider.page_browser import PageBrowser
 
 from identry.core.ids import uuid7
-from identry.records import consents
+from identry.records import consents, passkeys
+from identry.records.passkeys import Passkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +106,23 @@ async def under_way(app: Harness, person: Person, made: App) -> tuple[bytes, byt
         now + timedelta(minutes=10),
     )
     return code, device
+
+
+async def kept(app: Harness, person: Person, name: str) -> Passkey:
+    """A passkey of somebody, as if it had been added."""
+    made = Passkey(
+        uuid7(app.clock),
+        person.id,
+        uuid7(app.clock).bytes,
+        bytes(77),
+        0,
+        uuid7(app.clock),
+        ["internal"],
+        True,
+        True,
+        name,
+        app.clock.now(),
+        None,
+    )
+    assert await passkeys.insert(app.db, made)
+    return made

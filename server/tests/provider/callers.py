@@ -46,7 +46,7 @@ async def user_token(
     )
     opened = await provider.grants.open(app.db, opening, SYSTEM)
     assert opened is not None
-    return provider.grants.tokens(opened).access_token
+    return (await provider.grants.tokens(opened)).access_token
 
 
 async def service_token(app: Harness, made: App) -> str:

@@ -57,4 +57,4 @@ async def tokens(app: Harness, browser: Browser, client: App) -> TokenSet:
     assert provider is not None
     _, opened = await redeem(app, client, code_of(await ask(browser, client)))
     assert opened is not None
-    return provider.grants.tokens(opened)
+    return await provider.grants.tokens(opened)

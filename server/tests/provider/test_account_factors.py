@@ -10,14 +10,12 @@ import pytest
 from browser import settle, tenant
 from harness import PASSWORD, Harness
 from letters import letters
-from provider.account import Owner, elsewhere, is_live, owner
+from provider.account import Owner, elsewhere, is_live, kept, owner
 from provider.browsers import Browser
 from provider.page_browser import PageBrowser
 from second_factor import Secured, secured
 
-from identry.core.ids import uuid7
 from identry.records import passkeys
-from identry.records.passkeys import Passkey
 
 _CODES = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}\b")
 
@@ -87,7 +85,7 @@ async def test_what_touches_a_factor_takes_a_recent_sign_in(app: Harness, path: 
 
 async def test_what_a_tenants_provider_vouched_for_changes_no_account_that_others_share(app: Harness) -> None:
     person = await app.make_user()
-    signed_in = await Browser(app).sign_in(person, "sso_tenant")
+    signed_in = await Browser(app).sign_in(person, "sso_tenant", "otp", "mfa")
     browser = PageBrowser(app, cookies=dict(signed_in.cookies))
     await settle(app, person, await tenant(app))
     assert (await browser.open("/account/mfa/set-up")).status == 200
@@ -114,31 +112,11 @@ async def test_where_a_tenant_wants_a_recent_code_a_password_is_changed_after_on
     assert "Set one up first." in page.text
 
 
-async def kept(app: Harness, me: Owner, name: str) -> Passkey:
-    """A passkey of somebody, as if it had been added."""
-    made = Passkey(
-        uuid7(app.clock),
-        me.person.id,
-        uuid7(app.clock).bytes,
-        bytes(77),
-        0,
-        uuid7(app.clock),
-        ["internal"],
-        True,
-        True,
-        name,
-        app.clock.now(),
-        None,
-    )
-    assert await passkeys.insert(app.db, made)
-    return made
-
-
 async def test_passkeys_are_renamed_and_removed(app: Harness) -> None:
     me = await owner(app)
     page = await me.browser.open("/account/passkeys")
     assert "No passkeys yet" in page.text
-    one = await kept(app, me, "Phone <3")
+    one = await kept(app, me.person, "Phone <3")
     await me.browser.open(f"/account/passkeys/{one.id}/rename")
     page = await me.browser.submit("/rename", name="  ")
     assert page.status == 400
@@ -153,7 +131,7 @@ async def test_passkeys_are_renamed_and_removed(app: Harness) -> None:
 
 async def test_the_last_way_in_is_not_taken_away(app: Harness) -> None:
     me = await owner(app)
-    one = await kept(app, me, "Phone")
+    one = await kept(app, me.person, "Phone")
     await app.db.execute("UPDATE users SET password_hash = NULL WHERE id = $1", me.person.id)
     await me.browser.open(f"/account/passkeys/{one.id}/remove")
     page = await me.browser.submit("/remove")

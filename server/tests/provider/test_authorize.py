@@ -224,7 +224,7 @@ async def id_token(app: Harness, client: App, user_id: UUID) -> str:
         UUID(int=1), user_id, number, client.client.client_id, (), ("openid",), "user", ("user",), {}, ("pwd",),
         app.clock.now(), 1, {},
     )  # fmt: skip
-    return provider.mint.id_token(grant, "access", {}, 900)
+    return await provider.mint.id_token(grant, "access", {}, 900)
 
 
 async def test_a_hint_says_who_has_to_be_signed_in(app: Harness) -> None:

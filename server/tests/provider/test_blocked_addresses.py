@@ -200,7 +200,7 @@ async def test_an_operator_blocks_from_the_command_line_and_running_servers_hear
         (("remove", "999999999"), "no such block"),
         (("add", "127.0.0.1"), "trusted proxy"),
         (("add", "nowhere"), "send an address"),
-        (("add", address, "--for", "soon"), "is not a duration"),
+        (("add", address, "--for", "soon"), "--for 'soon' is not a duration"),
     ):
         code, shown = await command(*words)
         assert (code, said in shown) == (1, True), shown

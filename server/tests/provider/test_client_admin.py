@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from harness import Harness
+from provider.account import under_way
 from provider.applications import application
 from provider.callers import MANAGE, administrator, bearer, member, number_of, service_token, user_token
+from provider.grants import code_for, exchange, granted, refreshed, refusal
 
 APPS = f"{MANAGE}/api/admin/apps"
 
@@ -168,3 +171,39 @@ async def test_the_application_of_the_house_can_neither_be_changed_nor_deleted(a
 async def test_without_manage_there_is_nothing(app: Harness, path: str) -> None:
     _, headers = await administrator(app)
     assert (await app.http.get(path, headers=headers)).status_code == 404
+
+
+async def test_an_application_that_is_for_its_members_from_now_on_keeps_nobody_else(app: Harness) -> None:
+    admin, headers = await administrator(app)
+    made, other = await application(app), await application(app)
+    inside, outside = await member(app, made, "viewer"), await app.make_user()
+    root = await app.make_user(global_role="PLATFORM_ADMIN")
+    people = (inside, root, outside)
+    tokens = [await granted(app, person, made) for person in people]
+    elsewhere = await granted(app, outside, other)
+    codes = [await code_for(app, person, made) for person in people]
+    _, device = await under_way(app, outside, made)
+    late = await code_for(app, outside, made)
+    one = f"{APPS}/{made.client.number}"
+    assert (await app.http.put(one, json={"members_only": True}, headers=headers)).status_code == 200
+    for person, token, code, stays in zip(people, tokens, codes, (True, True, False), strict=True):
+        reply = await app.http.post("/oauth/introspect", data={"token": token["access_token"], **made.credentials})
+        assert reply.json()["active"] is stays, person
+        for asked in (refreshed(app, made, token["refresh_token"]), exchange(app, made, code)):
+            reply = await asked
+            assert (reply.status_code == 200) is stays, reply.text
+    assert (await refreshed(app, other, elsewhere["refresh_token"])).status_code == 200
+    assert await app.db.fetchval("SELECT state FROM device_codes WHERE device_code_hash = $1", device) == "denied"
+    [row] = await app.audit("client.updated", actor_user_id=admin.id)
+    told = {"client": made.client.client_id, "fields": ["members_only"], "revokedSessions": 1}
+    assert json.loads(row["details"]) == told
+    # What somebody else had in hand opens nothing, also when the application is open to everybody again.
+    assert (await app.http.put(one, json={"members_only": False}, headers=headers)).status_code == 200
+    assert refusal(await exchange(app, made, late)) == (400, "invalid_grant")
+
+
+async def test_a_grant_that_was_opened_while_an_application_closed_ends_at_its_refresh(app: Harness) -> None:
+    made, person = await application(app), await app.make_user()
+    token = (await granted(app, person, made))["refresh_token"]
+    await app.db.execute("UPDATE clients SET members_only = true WHERE id = $1", made.client.id)
+    assert refusal(await refreshed(app, made, token)) == (400, "invalid_grant")

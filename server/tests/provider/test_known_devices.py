@@ -13,7 +13,7 @@ from provider.callers import MANAGE
 from provider.page_browser import PageBrowser
 from provider.people import log_in, member, public_app
 
-from identry.core.limits import ACCOUNT_FAILURES, APP_ACCOUNT_FAILURES, APP_LOGIN, BROWSER_LOGIN, LOGIN
+from identry.core.limits import ACCOUNT_FAILURES, APP_ACCOUNT_FAILURES, APP_LOGIN, BROWSER_LOGIN, LOGIN, PAGE_LOGIN
 
 
 async def _try(app: Harness, made: App, person: Person, ip: str, password: str = PASSWORD, **told: Any) -> Any:
@@ -84,10 +84,10 @@ async def test_a_browser_in_which_somebody_signed_in_is_known_on_the_page(app: H
     known.cookies = {"__Host-identry_device": token}
     wrong = Person(person.id, person.email, "wrong")
     for _ in range(APP_ACCOUNT_FAILURES.limit):
-        await app.app.engines.login_limiter.forget(BROWSER_LOGIN, ip)
+        await app.app.engines.login_limiter.forget(PAGE_LOGIN, ip)
         assert (await stranger.sign_in(wrong)).status == 401
     assert "__Host-identry_device" not in stranger.cookies
-    await app.app.engines.login_limiter.forget(BROWSER_LOGIN, ip)
+    await app.app.engines.login_limiter.forget(PAGE_LOGIN, ip)
     assert (await stranger.sign_in(person)).status == 429
     assert (await known.sign_in(person)).path == "/account"
     assert known.cookies["__Host-identry_device"] != token

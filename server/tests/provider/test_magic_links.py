@@ -9,12 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from harness import Harness, Servers, running
 from letters import letters
+from provider.account import kept
 from provider.applications import App, application, claims_of
 from provider.callers import MANAGE, bearer, service_token, user_token
 from provider.people import log_in, member, post, public_app, sign_up, somebody, user_row
 from second_factor import secured
 
-from identry.records import app_members, clients
+from identry.records import app_members, clients, passkeys
 
 PAGE = "https://reports.example.com/welcome?from=mail"
 GRANTS = ["authorization_code", "refresh_token", "client_credentials"]
@@ -160,10 +161,12 @@ async def test_who_reads_the_mailbox_takes_an_account_whose_address_was_never_pr
     made, header = await sending_app(app)
     person = await member(app, made, email_verified=False)
     squatter = await app.sign_in(person)
+    await kept(app, person, "Squatter's key")
     reply = await redeem(app, made, await link_for(app, made, header, person.email))
     assert reply.status_code == 200, reply.text
     row = await user_row(app, person.email)
     assert (row["email_verified"], row["password_hash"]) == (True, None)
+    assert not await passkeys.has_any(app.db, person.id)
     assert (await app.http.get("/auth/me", headers=squatter.bearer)).status_code == 401
     assert (await log_in(app, made, person.email)).status_code == 401
 

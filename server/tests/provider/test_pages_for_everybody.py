@@ -124,6 +124,9 @@ async def test_pages_can_be_used_by_everybody(app: Harness) -> None:
         for path in (
             "/login",
             "/login/sso",
+            "/login/link",
+            "/login/link/sent",
+            "/login/link/open?token=abc",
             "/signup",
             "/signup/done",
             "/forgot-password",

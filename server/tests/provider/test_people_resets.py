@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import resets
 from harness import PASSWORD, Harness, Person
 from letters import letters
+from provider.account import kept
 from provider.applications import App, claims_of
 from provider.page_browser import PageBrowser
 from provider.people import log_in, member, post, public_app, somebody, user_row
@@ -16,7 +18,7 @@ from second_factor import secured
 
 from identry.core.limits import APP_LOGIN
 from identry.oauth import mailed_links
-from identry.records import app_members, clients, users
+from identry.records import app_members, clients, passkeys, users
 from identry.records.one_time_tokens import Purpose
 
 NEW = "a much better passphrase"
@@ -136,6 +138,19 @@ async def test_an_invited_person_chooses_a_password_and_is_signed_in(app: Harnes
     assert (await log_in(app, made, person.email, NEW)).status_code == 200
     for refused in (await accept(app, token), await look(app, token)):
         assert error_of(refused) == (400, "the invitation is invalid, was used before or has expired")
+
+
+async def test_who_made_an_account_with_a_strangers_address_keeps_no_passkey_when_its_owner_comes(app: Harness) -> None:
+    """SECURITY §2 rows 31, 32: what was added before the mailbox proved the address opens nothing after."""
+    made = await public_app(app)
+    for invited, proven in ((False, False), (True, False), (False, True)):
+        person = await member(app, made, email_verified=proven)
+        await kept(app, person, "Mine")
+        if invited:
+            assert (await accept(app, await invitation(app, made, person))).status_code == 200
+        else:
+            assert (await resets.confirm(app, await resets.mailed_token(app, person))).status_code == 200
+        assert await passkeys.has_any(app.db, person.id) is proven, (invited, proven)
 
 
 async def test_an_account_in_use_keeps_its_password_and_asks_for_it(app: Harness) -> None:

@@ -35,8 +35,8 @@ async def test_both_tokens_verify_and_belong_together(alg: Any, digest: str) -> 
         token_version=1,
         extra={"sub": "somebody else", "scope": "everything"},
     )
-    access = mint.access_token(grant, 900)
-    identity = claims_of(mint.id_token(grant, access, {"sub": "somebody else"}, 900, "n-1"))
+    access = await mint.access_token(grant, 900)
+    identity = claims_of(await mint.id_token(grant, access, {"sub": "somebody else"}, 900, "n-1"))
     verifier = Verifier(
         StaticKeys([Key.from_jwk(key.jwk)]),
         issuer="https://auth.example.com",

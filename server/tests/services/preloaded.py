@@ -145,6 +145,11 @@ def _serve(parent: int) -> None:
     for number, file in enumerate(files[1:]):
         os.dup2(file, number)
         os.close(file)
+    # Made for these files: those of before would take a terminal for the file that they began with.
+    sys.stdout, sys.stderr = (
+        os.fdopen(number, "w", 1 if os.isatty(number) or number == 2 else -1, encoding="utf-8", closefd=False)
+        for number in (1, 2)
+    )
     arguments, folder, env = json.loads(request)
     os.chdir(folder)
     os.environ.clear()

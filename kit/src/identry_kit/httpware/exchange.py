@@ -7,10 +7,15 @@ layer stands between, a new one is made. So every class works alone, and a stack
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from identry_kit import context
 from identry_kit.apierror import APIError, Headers, Message, Renderer, Scope, Send, answer, to_asgi
+
+if TYPE_CHECKING:
+    from identry_kit.httpware.timeout import Alarm
 
 Lines = tuple[tuple[bytes, bytes], ...]
 
@@ -28,16 +33,37 @@ class Repeated(dict[str, Any]):
         self.added = None
 
 
-class Exchange:
-    """A `send` that remembers whether and how the answer began, and adds headers to it.
+class Exchange(context.Request):
+    """A request and its answer: a `send` that remembers whether and how the answer began, and adds headers to it.
 
-    `status` is 0 until the answer began. `complete` says that its last part was sent.
+    It is also the request's record where the whole stack makes both, which is one object less to make. `status` is 0
+    until the answer began. `complete` says that its last part was sent.
     """
 
-    __slots__ = ("_lines", "_names", "_own", "_refusal", "_send", "complete", "status")
+    __slots__ = ("_lines", "_names", "_own", "_refusal", "_send", "alarm", "complete", "status")
 
-    def __init__(self, send: Send, lines: Lines = (), names: frozenset[bytes] = frozenset(), own: Lines = ()) -> None:
+    def __init__(
+        self,
+        send: Send,
+        lines: Lines = (),
+        names: frozenset[bytes] = frozenset(),
+        own: Lines = (),
+        request_id: str = "",
+        method: str = "",
+        path: str = "",
+        logger: logging.Logger | None = None,
+    ) -> None:
         """`lines` are the same for every request, `own` are this one's; `names` are those of both."""
+        # What Request.__init__ does, without calling it.
+        self.request_id = request_id
+        self.caller = context.ANONYMOUS
+        self.method = method
+        self.path = path
+        self.route = ""
+        self.proof = None
+        self._fields = None
+        self._kept = None
+        self._logger = logger
         self._send = send
         self._lines = lines
         self._own = own
@@ -45,6 +71,7 @@ class Exchange:
         self._refusal: tuple[APIError, Scope, Renderer] | None = None
         self.status = 0
         self.complete = False
+        self.alarm: Alarm | None = None
 
     @classmethod
     def of(cls, send: Send) -> Exchange:
@@ -73,21 +100,20 @@ class Exchange:
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass `message` on; a plain function that hands back the inner awaitable, so it costs no coroutine."""
-        if self._refusal is not None:
-            return self._send_refusal()
-        kind = message["type"]
-        if kind == "http.response.body":
-            if not message.get("more_body", False):
-                self.complete = True
-        elif kind == "http.response.start" and not self.status:
+        if self.status:
+            self.complete = not message.get("more_body", False)
+        elif self._refusal is not None:
+            return self._send_refusal(*self._refusal)
+        elif message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._names:
-                message = {**message, "headers": self._merged(message)}
+            if type(message) is Repeated:
+                message = {**message, "headers": self._merged_once(message)}
+            elif self._names:
+                message = {**message}
+                message["headers"] = self._merged(message)
         return self._send(message)
 
     def _merged(self, message: Message) -> Headers:
-        if type(message) is Repeated:
-            return self._merged_once(message)
         headers: Headers = message.get("headers", ())
         names = self._names
         for name, _ in headers:
@@ -111,14 +137,18 @@ class Exchange:
         taken = dict(headers)
         return tuple([line for line in lines if line[0] not in taken])
 
-    async def _send_refusal(self) -> None:
-        if self._refusal is None or self.status:
-            return  # the refusal is out; what the handler still sends is swallowed
-        error, scope, render = self._refusal
+    async def _send_refusal(self, error: APIError, scope: Scope, render: Renderer) -> None:
+        if self.status:
+            return
         status, headers, body = render(error, scope)
+        send, self._send = self._send, _swallow
         self.status = status
         self.complete = True
         start: Message = {"type": "http.response.start", "status": status, "headers": headers}
         start["headers"] = self._merged(start)
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": body})
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+
+async def _swallow(message: Message) -> None:
+    """What the handler still sends when the refusal is out."""

@@ -12,7 +12,7 @@ from identry_kit.httpware.exchange import Exchange
 
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._:-]{1,128}").fullmatch
 NAMES = frozenset({b"x-request-id"})
-_BATCH = 32
+_BATCH = 64
 _next: list[str] = []
 """The next ids, made many at a time. A forked child must not use its parent's."""
 if hasattr(os, "register_at_fork"):
@@ -22,7 +22,7 @@ if hasattr(os, "register_at_fork"):
 def new_request_id() -> str:
     """A UUIDv4 as text; `str(uuid.uuid4())` would cost several times as much, on every request.
 
-    An id tells requests apart, it guards nothing: the 32 of a batch differ in their last 48 random bits only.
+    An id tells requests apart, it guards nothing: the 64 of a batch differ in their last 48 random bits only.
     """
     if not _next:
         _next.extend(_batch())
@@ -31,8 +31,7 @@ def new_request_id() -> str:
 
 def _batch() -> list[str]:
     start = str(UUID(bytes=os.urandom(16), version=4))[:24]
-    tails = os.urandom(6 * _BATCH).hex()
-    return [start + tails[at : at + 12] for at in range(0, len(tails), 12)]
+    return [start + tail for tail in os.urandom(6 * _BATCH).hex(" ", 6).split()]
 
 
 def request_id_of(scope: Scope) -> str:

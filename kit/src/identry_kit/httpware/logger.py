@@ -60,10 +60,10 @@ class Logger:
         finally:
             if token is not None:
                 context.end(token)
-            self.write(record, scope, exchange.status or (500 if escaped else 200), perf_counter() - start)
+            self.write(record, scope, exchange.status or (500 if escaped else 200), start)
 
-    def write(self, record: context.Request, scope: Scope, status: int, seconds: float) -> None:
-        """Write the line of a request that took `seconds`."""
+    def write(self, record: context.Request, scope: Scope, status: int, start: float) -> None:
+        """Write the line of a request that began at `start`, by `perf_counter`."""
         sink = self._sink
         if sink is None and not self.logger.isEnabledFor(logging.INFO):
             return
@@ -74,7 +74,7 @@ class Logger:
             "method": scope["method"],
             "path": safe_path(scope["path"]),
             "status": status,
-            "duration_ms": int(seconds * 1e6) / 1000,
+            "duration_ms": int((perf_counter() - start) * 1e6) / 1000,
             "tenant_id": "" if caller.tenant_id is None else str(caller.tenant_id),
         }
         if caller.user_id is not None:

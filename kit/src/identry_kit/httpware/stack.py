@@ -74,8 +74,8 @@ class _Stack:
     one test suite runs on both forms. Checkpoints that follow are asked in the same frame. A request that declares too
     large a body takes its limit and all that is inside nested; anything but HTTP takes everything nested.
 
-    What is made for each request is made by `__new__` and `__init__` apart: until Python 3.13 a class that is called
-    goes through C and back, which costs more than what happens in its `__init__`.
+    One object is made for each request, the exchange, which is its record, too. It is made by `__new__` and `__init__`
+    apart: until Python 3.13 a class that is called goes through C and back, which costs more than its `__init__`.
     """
 
     def __init__(
@@ -107,62 +107,57 @@ class _Stack:
             await self._nested(scope, receive, send)
             return
         start = perf_counter()
-        request_id, declared = None, 0
+        declared = 0
         for name, _ in scope["headers"]:
             if name in _TOLD:
                 request_id, declared = request_id_of(scope), declared_length(scope)
                 break
-        if request_id is None:
-            request_id, declared = new_request_id(), 0 if scope.get("http_version", "1.1") in HTTP1 else -1
-        record = _new(context.Request)
-        context.Request.__init__(
-            record, request_id, method=scope["method"], path=scope["path"], logger=self._logger.logger
-        )
+        else:
+            request_id = new_request_id()
+            if scope.get("http_version", "1.1") not in HTTP1:
+                declared = -1
         own: Lines = ((b"x-request-id", request_id.encode()),)
         if self._more is not None:
             own += self._more(scope)
         exchange = _new(Exchange)
-        Exchange.__init__(exchange, send, self._lines, self._names, own)
-        token = context.begin(record)
-        escaped = True
+        method, path, logger = scope["method"], scope["path"], self._logger.logger
+        Exchange.__init__(exchange, send, self._lines, self._names, own, request_id, method, path, logger)
+        scope[context.SCOPE] = exchange
+        alarm = self._timeout.begin(exchange, start)
+        token = context.begin(exchange)
+        body, struck, escaped = None, False, True
         try:
-            if not declared:
-                await self._inside(scope, receive, exchange)
-            elif declared > self._body.limit:
-                await self._body(scope, receive, exchange.send)
-            else:
-                body = self._body.begin(scope, receive, exchange, declared)
-                await self._inside(scope, body, exchange)
-                if body.error is not None:
-                    await body.settle()
+            try:
+                try:
+                    if declared > self._body.limit:
+                        await self._body(scope, receive, exchange.send)
+                    else:
+                        if declared:
+                            receive = body = self._body.begin(scope, receive, exchange, declared)
+                        for checkpoint in self._checkpoints:
+                            try:
+                                if (waiting := checkpoint.check(scope)) is not None:
+                                    await waiting
+                            except APIError as refusal:
+                                await checkpoint.refuse(scope, exchange.send, refusal)
+                                break
+                        else:
+                            await self._inner(scope, receive, exchange.send)
+                finally:
+                    struck = alarm.end(exchange)
+            except asyncio.CancelledError:
+                if not struck:
+                    raise
+            except Exception as error:  # the last resort: nothing may end the process
+                await self._recover.recover(error, scope, exchange)
+            if struck:
+                await self._timeout.expire(scope, exchange)
+            if body is not None and body.error is not None:
+                await body.settle()
             escaped = False
         finally:
             context.end(token)
-            self._logger.write(record, scope, exchange.status or (500 if escaped else 200), perf_counter() - start)
-
-    async def _inside(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
-        """Recover and Timeout, as in their own classes, and the checkpoints inside."""
-        try:
-            deadline = self._timeout.begin(scope)
-            try:
-                for checkpoint in self._checkpoints:
-                    try:
-                        if (waiting := checkpoint.check(scope)) is not None:
-                            await waiting
-                    except APIError as refusal:
-                        await checkpoint.refuse(scope, exchange.send, refusal)
-                        break
-                else:
-                    await self._inner(scope, receive, exchange.send)
-            except asyncio.CancelledError:
-                if not deadline.end():
-                    raise
-            finally:
-                deadline.end()
-            if deadline.struck:
-                await self._timeout.expire(scope, exchange)
-        except Exception as error:  # the last resort: nothing may end the process
-            await self._recover.recover(error, scope, exchange)
+            self._logger.write(exchange, scope, exchange.status or (500 if escaped else 200), start)
 
 
 def _checkpoints(app: ASGIApp) -> tuple[list[Checkpoint], ASGIApp]:

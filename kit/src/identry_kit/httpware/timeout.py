@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import current_task, get_running_loop
 from math import inf
+from time import perf_counter
 
 from identry_kit import context
 from identry_kit.apierror import ASGIApp, GatewayTimeout, Receive, Renderer, Scope, Send, to_asgi
 from identry_kit.httpware.exchange import Exchange
 
 _KEY = "identry_kit.deadline"
-_new = object.__new__
 
 
 class Timeout:
@@ -35,44 +36,50 @@ class Timeout:
         self._seconds = seconds
         self._logger = logger or logging.getLogger("identry_kit.timeout")
         self._render = on_error
-        self._alarm: _Alarm | None = None
+        self._alarm: Alarm | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only `http` has a deadline."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        outer: Deadline | None = scope.get(_KEY)
-        if outer is not None:
-            outer.move(self._seconds)
+        record = scope.get(context.SCOPE)
+        outer: Exchange | None = record if isinstance(record, Exchange) and record.alarm else scope.get(_KEY)
+        if outer is not None and outer.alarm is not None:
+            outer.alarm.move(outer, self._seconds)
             await self.app(scope, receive, send)
             return
-        exchange = Exchange.of(send)
-        deadline = self.begin(scope)
+        exchange = scope[_KEY] = Exchange.of(send)
+        alarm = self.begin(exchange, perf_counter())
+        struck = False
         try:
-            await self.app(scope, receive, exchange.send)
+            try:
+                await self.app(scope, receive, exchange.send)
+            finally:
+                struck = alarm.end(exchange)
         except asyncio.CancelledError:
-            if not deadline.end():
+            if not struck:
                 raise
-        finally:
-            deadline.end()
-        if deadline.struck:
+        if struck:
             await self.expire(scope, exchange)
 
-    def begin(self, scope: Scope) -> Deadline:
-        """Start the deadline of the request that the current task serves; `end` it in any case."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None, "an ASGI application runs in a task"
+    def begin(self, exchange: Exchange, now: float) -> Alarm:
+        """Start the deadline of `exchange`, which the current task serves; `end` it in any case.
+
+        `now` is by `perf_counter`, which tells the time after a loop that stood still, too.
+        """
+        loop = get_running_loop()
         alarm = self._alarm
         if alarm is None or alarm.loop is not loop:
-            alarm = self._alarm = _Alarm(loop)
-        deadline = scope[_KEY] = _new(Deadline)  # see `_Stack`: a class that is called costs more
-        Deadline.__init__(deadline, task, alarm, loop.time() + self._seconds)
-        alarm.active[deadline] = None
-        if deadline.when < alarm.rings_at:
-            alarm.set(deadline.when)
-        return deadline
+            alarm = self._alarm = Alarm(loop)
+        task = current_task(loop)
+        assert task is not None, "an ASGI application runs in a task"
+        when = now + self._seconds
+        alarm.active[exchange] = (task, task.cancelling(), when)
+        exchange.alarm = alarm
+        if when < alarm.rings_at:
+            alarm.set(when)
+        return alarm
 
     async def expire(self, scope: Scope, exchange: Exchange) -> None:
         """Answer 504 if nothing was answered; a begun answer stays incomplete."""
@@ -83,74 +90,61 @@ class Timeout:
             self._logger.warning(message, extra={"request_id": context.request_id()})
 
 
-class Deadline:
-    """When to cancel a task. The bookkeeping of `asyncio.timeouts.Timeout`, which explains the `uncancel`."""
+class Alarm:
+    """The deadlines of one Timeout on its event loop, and the timer that rings at the earliest of them (or earlier, for
+    nothing).
 
-    __slots__ = ("_alarm", "_cancelling", "_task", "expired", "struck", "when")
-
-    def __init__(self, task: asyncio.Task[object], alarm: _Alarm, when: float) -> None:
-        self._task = task
-        self._alarm = alarm
-        self._cancelling = task.cancelling()
-        self.when = when
-        self.expired = False
-        self.struck = False
-
-    def strike(self) -> None:
-        """The time has come."""
-        self.expired = True
-        self._task.cancel()
-
-    def move(self, seconds: float) -> None:
-        """A new deadline, `seconds` from now; one that has passed is forgiven."""
-        alarm = self._alarm
-        if self.expired:
-            self.expired = False
-            self._task.uncancel()
-        self.when = alarm.loop.time() + seconds
-        alarm.active[self] = None
-        if self.when < alarm.rings_at:
-            alarm.set(self.when)
-
-    def end(self) -> bool:
-        """Stop. True when the cancellation being handled was this deadline's alone. A second call changes nothing."""
-        self._alarm.active.pop(self, None)
-        if self.expired:
-            self.expired = False
-            self.struck = self._task.uncancel() <= self._cancelling
-            return self.struck
-        return False
-
-
-class _Alarm:
-    """The deadlines of one Timeout on its event loop (`active`), and the timer that rings at the earliest of them (or
-    earlier, for nothing).
+    `active` has the task that serves a request, how often its cancellation was asked for before, and when to do so;
+    `struck` has the same of those whose time has come. The bookkeeping is that of `asyncio.timeouts.Timeout`, which
+    explains the `uncancel`.
     """
 
-    __slots__ = ("_handle", "active", "loop", "rings_at")
+    __slots__ = ("_handle", "active", "loop", "rings_at", "struck")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.active: dict[Deadline, None] = {}
+        self.active: dict[Exchange, tuple[asyncio.Task[object], int, float]] = {}
+        self.struck: dict[Exchange, tuple[asyncio.Task[object], int, float]] = {}
         self.rings_at = inf
         self._handle: asyncio.TimerHandle | None = None
 
+    def end(self, exchange: Exchange) -> bool:
+        """Stop. True when the deadline had struck, and nobody else has cancelled the task."""
+        if self.active.pop(exchange, None) is not None:
+            return False
+        task, cancelling, _ = self.struck.pop(exchange)
+        return task.uncancel() <= cancelling
+
+    def move(self, exchange: Exchange, seconds: float) -> None:
+        """A new deadline, `seconds` from now; one that has passed is forgiven."""
+        found = self.active.pop(exchange, None)
+        if found is None:
+            found = self.struck.pop(exchange, None)
+            if found is None:
+                return  # the request has ended, and left a task behind
+            found[0].uncancel()
+        task, cancelling, _ = found
+        when = perf_counter() + seconds
+        self.active[exchange] = (task, cancelling, when)
+        if when < self.rings_at:
+            self.set(when)
+
     def set(self, when: float) -> None:
-        """Ring at `when`, by the loop's clock."""
+        """Ring at `when`, or a little earlier: the loop counts in milliseconds of its own."""
         if self._handle is not None:
             self._handle.cancel()
         self.rings_at = when
-        self._handle = self.loop.call_at(when, self._ring)
+        self._handle = self.loop.call_later(max(0.0, when - perf_counter()), self._ring)
 
     def _ring(self) -> None:
         self._handle, self.rings_at = None, inf
-        now = self.loop.time()
+        now = perf_counter()
         nearest = inf
-        for deadline in list(self.active):
-            if deadline.when <= now:
-                del self.active[deadline]
-                deadline.strike()
-            elif deadline.when < nearest:
-                nearest = deadline.when
+        for exchange, (task, _, when) in list(self.active.items()):
+            if when <= now:
+                self.struck[exchange] = self.active.pop(exchange)
+                task.cancel()
+            elif when < nearest:
+                nearest = when
         if nearest < inf:
             self.set(nearest)

@@ -34,13 +34,14 @@ class Authenticator:
 
         None: `caller` tells, and raises what is wrong with a token. Raises MissingToken.
         """
-        memo = scope.get(_KEPT)
+        kept: context.Request | None = scope.get(context.SCOPE)
+        memo = scope.get(_KEPT) if kept is None else kept.proof
         if memo is None or memo[0] is not self:
             claims = self.verifier.seen(_credentials(scope))
             memo = None if claims is None else claims.memo
             if memo is None or memo[0] is not self:
                 return None
-            scope[_KEPT] = memo
+            _keep(scope, kept, memo)
         caller: context.Caller = memo[1]
         record = context.current()
         if record is not None:
@@ -61,10 +62,18 @@ class Authenticator:
             if memo is None or memo[0] is not self:  # once per verified token, whose claims are given out again
                 made = caller_of(claims, token, tenant_claim=self.tenant_claim, sub_only=self.sub_only)
                 memo = claims.memo = (self, made)
-            scope[_KEPT] = memo
+            _keep(scope, scope.get(context.SCOPE), memo)
             caller = self.known(scope)
             assert caller is not None, "it is in the scope now"
         return caller
+
+
+def _keep(scope: Scope, record: context.Request | None, memo: tuple[object, context.Caller]) -> None:
+    """For the next who asks. In the request's record, if the scope has one: a scope that grows is dear (0088)."""
+    if record is None:
+        scope[_KEPT] = memo
+    else:
+        record.proof = memo
 
 
 def has_credentials(scope: Scope) -> bool:
@@ -77,23 +86,26 @@ def bearer_token(scope: Scope) -> str:
 
     The scheme's case does not matter (RFC 9110 §11.1), one space does; two headers or a comma list are refused.
     """
-    token = _credentials(scope)
-    if not token or token.translate(None, _TOKEN68):
+    credentials = _credentials(scope)
+    token = credentials[7:]
+    if credentials[:7].lower() != b"bearer " or not token or token.translate(None, _TOKEN68):
         raise MissingToken
     return token.decode("ascii")
 
 
 def _credentials(scope: Scope) -> bytes:
-    """What stands behind `Bearer`, its alphabet not looked at: a token that was verified once has the right one."""
+    """The one `Authorization` header, not looked at: of a token that was verified once, it is right. Raises
+    MissingToken.
+    """
     found: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
             if found is not None:
                 raise MissingToken
             found = value
-    if found is None or found[:7].lower() != b"bearer ":
+    if found is None:
         raise MissingToken
-    return found[7:]
+    return found
 
 
 def caller_of(

@@ -23,6 +23,7 @@ RevocationHook: TypeAlias = Callable[[str, Claims], Awaitable[None] | None]
 
 _log = logging.getLogger("identry_kit.jwtauth")
 _new = object.__new__
+BEARER = b"Bearer "
 _MAX_HEADERS = 64
 _TAIL = 32
 """Characters at the end of a token, all of its signature: what two tokens that were verified do not share."""
@@ -81,7 +82,9 @@ class Verifier:
         self._hook_is_async = _is_async(revocation)
         self._cache_size = cache_size
         self._verified: dict[bytes, tuple[bytes, Claims, Key | SecretKey, float, float]] = {}
-        """By the end of the signature: the hash of a whole token alone would cost half a microsecond."""
+        """By the end of the signature, and with `Bearer ` before it, as it comes in a header: the hash of a whole token
+        alone would cost half a microsecond.
+        """
         self._headers: dict[bytes, Header] = {}
 
     def verify_now(self, token: str) -> Claims:
@@ -116,7 +119,7 @@ class Verifier:
         """
         try:
             octets = self._octets(token)
-            claims = self._remembered(octets)
+            claims = self._remembered(BEARER + octets) if self._verified else None
             if claims is None:
                 claims = await self._verify(octets)
             if self._revocation is not None:
@@ -135,7 +138,7 @@ class Verifier:
 
     def _verify_now(self, token: str) -> Claims:
         octets = self._octets(token)
-        if (claims := self._remembered(octets)) is not None:
+        if self._verified and (claims := self._remembered(BEARER + octets)) is not None:
             return claims
         parts = cut(octets)
         header = self._header(parts[0])
@@ -177,26 +180,26 @@ class Verifier:
             _log.info("token revoked: %s", place_of(error))
         raise InvalidToken("revoked", "token revoked")
 
-    def seen(self, token: bytes) -> Claims | None:
+    def seen(self, credentials: bytes) -> Claims | None:
         """The claims of a token that was verified before and needs nobody to be asked again; None: `verify` it.
 
-        It takes the token as it came in the header: whoever only looks it up need not make a text of it first.
+        It takes a whole `Authorization: Bearer <token>` as it came: whoever only looks it up need not cut it first.
         """
-        return self._remembered(token) if self._revocation is None else None
+        return self._remembered(credentials) if self._revocation is None else None
 
-    def _remembered(self, token: bytes) -> Claims | None:
+    def _remembered(self, credentials: bytes) -> Claims | None:
         """The claims of a token verified before, if its key is still the current one and its time has not passed."""
         try:
-            verified, claims, key, valid_from, valid_until = self._verified[token[-_TAIL:]]
+            verified, claims, key, valid_from, valid_until = self._verified[credentials[-_TAIL:]]
         except KeyError:
             return None
-        if verified != token:
+        if verified != credentials:
             return None
         current = self._keys.peek(key.kid)
         # Another key, or none: gone, replaced, or so old that it must be asked for again. Take the whole way.
         if (current is key or current == key) and valid_from <= self._clock() < valid_until:
             return claims
-        self._verified.pop(token[-_TAIL:], None)
+        self._verified.pop(credentials[-_TAIL:], None)
         return None
 
     def _octets(self, token: object) -> bytes:
@@ -224,7 +227,7 @@ class Verifier:
         if self._cache_size > 0:
             while len(self._verified) >= self._cache_size:
                 self._verified.pop(next(iter(self._verified)), None)
-            self._verified[token[-_TAIL:]] = (token, claims, key, since, until)
+            self._verified[token[-_TAIL:]] = (BEARER + token, claims, key, since, until)
         # Every token of a key begins with the same header. Only verified ones are kept, so nobody can fill this.
         if header_text not in self._headers and len(self._headers) < _MAX_HEADERS:
             self._headers[header_text] = header

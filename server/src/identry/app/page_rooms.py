@@ -17,7 +17,7 @@ from identry.app.sign_up_rooms import page_password_resets, registration
 from identry.app.token_rooms import device_authorization
 from identry.app_signin import UnknownApplication
 from identry.core.known_devices import SECONDS_KNOWN
-from identry.core.limits import APP_ACCOUNT_FAILURES, BROWSER_LOGIN, BROWSER_MFA_VERIFY
+from identry.core.limits import APP_ACCOUNT_FAILURES, BROWSER_MFA_VERIFY, PAGE_LOGIN
 from identry.core.origin import Origin
 from identry.flows.accept_invitation import pages as accept_invitation
 from identry.flows.accept_invitation.acceptance import InvitationGone
@@ -33,6 +33,9 @@ from identry.flows.federated_login.refusals import Code
 from identry.flows.login import pages as login
 from identry.flows.login.service import Login
 from identry.flows.logout import pages as logout
+from identry.flows.magic_link import pages as magic_link
+from identry.flows.magic_link.sending import SendMagicLink
+from identry.flows.magic_link.verification import SignInByLink
 from identry.flows.mfa import pages as mfa
 from identry.flows.mfa.service import VerifyMfa
 from identry.flows.mfa_setup import pages as mfa_setup
@@ -85,6 +88,7 @@ def page_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Opera
     elsewhere = returns_here(settings, e)
     doors = Doors(
         password=password_login,
+        link=password_login and e.sender.sends,
         sign_up=settings.public_registration_enabled and password_login,
         sign_up_at_application=settings.signup_enabled,
         passkey=page_party(settings) is not None and password_login,
@@ -95,6 +99,7 @@ def page_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Opera
         *p.pages.pages.files(),
         *page_addresses.operations(),
         *_steps(settings, e, p, signin, shown, doors),
+        *(_by_link(settings, e, signin, shown) if doors.link else []),
         *(_from_elsewhere(settings, e, signin, shown, doors) if elsewhere else []),
         *register.operations(registration(settings, e), shown, doors, _at_application(settings, e), _AT_APPLICATION),
         *signup_pages.operations(VerifyEmail(e.db, e.clock, e.audit, e.limiter), shown),
@@ -137,7 +142,7 @@ def _steps(
         e.passwords,
         signin,
         password_login=doors.password,
-        tries=BROWSER_LOGIN,
+        tries=PAGE_LOGIN,
         failures=APP_ACCOUNT_FAILURES,
         devices=e.devices,
     )
@@ -165,6 +170,13 @@ def _steps(
         rows += passkey_login.operations(passkey, shown, party, sign_in, second)
         rows += passkey_register.operations(register, shown, party, settings.mfa_issuer, demanded)
     return rows
+
+
+def _by_link(settings: Settings, e: Engines, signin: SignIn, shown: Hosted) -> list[Operation]:
+    """Sign-in by a mailed link."""
+    send = SendMagicLink(e.db, e.clock, e.audit, e.limiter, e.outbox, local_login=True)
+    sign_in = SignInByLink(e.db, e.clock, e.audit, e.limiter, e.marks, signin)
+    return magic_link.operations(send, sign_in, shown, settings.issuer_url)
 
 
 def returns_here(settings: Settings, e: Engines) -> bool:

@@ -8,7 +8,7 @@ from getpass import getpass
 
 from identry.cli.administrator import bootstrap
 from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain, complain_of, list_problems, say
 from identry.core import secrets
 from identry.settings import Settings, SettingsError
 from identry.settings.values import bare_address
@@ -26,7 +26,7 @@ def create_admin(email: str, name: str, *, promote: bool, from_stdin: bool) -> i
     except ValueError as error:
         complain(f"{email!r} {error}")
     except APIError as error:
-        complain(str(error))
+        complain_of(error)
     except (KeyboardInterrupt, EOFError):
         complain("nothing was changed")
     return 1

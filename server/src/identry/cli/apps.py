@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from identry.cli.arguments import span_of
 from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain, complain_of, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
-from identry.core.db import Database, Rejected
+from identry.core.db import Database, Rejected, Unavailable
 from identry.core.kv import KV, MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.origin import SYSTEM
@@ -24,7 +25,6 @@ from identry.flows.client_admin.views import AppView, IssuedAppView, columns, is
 from identry.flows.register_client.service import RegisterClient
 from identry.records.audit import Audit
 from identry.settings import Settings, SettingsError
-from identry.settings.values import duration
 from identry_kit.apierror import APIError
 
 Job = Callable[[ClientAdmin], Awaitable[int]]
@@ -109,7 +109,7 @@ def rotate_secret(app: str, *, overlap: str, at_once: bool, as_json: bool) -> in
     """Print a new secret; the former one goes on for a while."""
 
     async def job(service: ClientAdmin) -> int:
-        span = timedelta() if at_once else duration("1m", "720h")(overlap) if overlap else OVERLAP
+        span = timedelta() if at_once else span_of("--overlap", overlap, "1m", "720h") if overlap else OVERLAP
         found = await service.named(app)
         _tell_issued(await service.rotate_secret(found.client.id, "system", SYSTEM, overlap=span), as_json=as_json)
         return 0
@@ -123,7 +123,7 @@ def registration_token(name: str, *, uses: int, ttl: str) -> int:
     async def job(db: Database, marks: RevocationMarks) -> int:
         clock = SystemClock()
         service = RegisterClient(db, clock, Audit(clock), Limiter(MemoryKV(clock)), marks)
-        say(await service.admit(name.strip() or "unnamed", uses, duration("1m", "8760h")(ttl)))
+        say(await service.admit(name.strip() or "unnamed", uses, span_of("--ttl", ttl, "1m", "8760h")))
         return 0
 
     return _run_with(job)
@@ -151,7 +151,9 @@ def _fields(asked: dict[str, Any]) -> dict[str, Any]:
     for name in ("access_token_ttl", "refresh_token_ttl"):
         if name in given:
             text = str(given[name])
-            given[name] = 0 if text == "0" else int(duration("30s", "17520h")(text).total_seconds())
+            given[name] = (
+                0 if text == "0" else int(span_of(f"--{name.replace('_', '-')}", text, "30s", "17520h").total_seconds())
+            )
     if (path := given.pop("jwks_file", None)) is not None:
         try:
             given["jwks"] = msgspec.json.decode(path.read_bytes())
@@ -244,6 +246,8 @@ def _run_with(job: Callable[[Database, RevocationMarks], Awaitable[int]]) -> int
         return asyncio.run(_with_engines(settings, settings.database_url.reveal(), job))
     except SettingsError as error:
         list_problems(error.problems)
+    except Unavailable as error:
+        complain_of(error)
     except (APIError, ValueError) as error:
         complain(_in_options(str(error)))
     except Rejected as error:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from identry.cli.apps import kv_of
+from identry.cli.arguments import span_of
 from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain, complain_of, list_problems, say
 from identry.core import partitions
 from identry.core.address import TrustedProxies
 from identry.core.address_gate import AddressGate
@@ -19,7 +20,6 @@ from identry.records import blocked_addresses
 from identry.records.audit import Audit
 from identry.records.blocked_addresses import BlockedAddress
 from identry.settings import Settings, SettingsError
-from identry.settings.values import duration
 from identry_kit.apierror import APIError
 
 Job = Callable[[BlockAddresses], Awaitable[int]]
@@ -40,7 +40,7 @@ def add(address: str, *, reason: str, ttl: str) -> int:
     """Block an address or a network."""
 
     async def job(service: BlockAddresses) -> int:
-        span = duration("1m", "87600h")(ttl) if ttl else None
+        span = span_of("--for", ttl, "1m", "87600h") if ttl else None
         made, _ = await service.block(address, reason.strip(), span, "system", SYSTEM)
         say(_line(made))
         return 0
@@ -72,7 +72,7 @@ def _run(job: Job) -> int:
     except SettingsError as error:
         list_problems(error.problems)
     except (APIError, ValueError) as error:
-        complain(str(error))
+        complain_of(error)
     except Rejected as error:
         complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
     return 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from enum import Enum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from identry.cli.keepsakes import Keepsakes
 from identry.cli.one_off import running_here
@@ -69,7 +70,7 @@ async def _examine() -> list[Finding]:
     findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in warnings(settings)]
     settings, found = _configuration(settings)
     findings += found
-    for check in (_postgres, _migrations, _redis, _entitlements, _finance, admin_port):
+    for check in (_postgres, _migrations, _redis, _entitlements, _finance, _mail, admin_port):
         findings += [finding async for finding in check(settings)]
     return findings
 
@@ -171,8 +172,33 @@ async def _entitlements(settings: Settings) -> AsyncIterator[Finding]:
     except CatalogueError as error:
         yield Finding(Grade.PROBLEM, "entitlements", str(error), "correct the file, or unset ENTITLEMENTS_FILE")
         return
-    source = f"Core at {settings.core_url}" if settings.core_url else f"built-in plans, default {catalogue.default!r}"
-    yield Finding(Grade.OK, "entitlements", source)
+    if not settings.core_url:
+        yield Finding(Grade.OK, "entitlements", f"built-in plans, default {catalogue.default!r}")
+        return
+    parts = urlsplit(settings.core_url)
+    if await _accepts(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)):
+        yield Finding(Grade.OK, "entitlements", f"Core at {settings.core_url}")
+    else:
+        advice = "correct CORE_URL: who may do what in a company is not told (503) until it answers"
+        yield Finding(Grade.PROBLEM, "entitlements", f"nothing answers at {settings.core_url}", advice)
+
+
+async def _mail(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the SMTP server is there. SES is not asked: its key may send, and need not be able to do more."""
+    if not settings.email_enabled or not settings.smtp_url:
+        return
+    from identry.core.mail.smtp import parse_smtp_url  # loads the driver, so only where it is used
+
+    try:
+        server = parse_smtp_url(settings.smtp_url.reveal())
+    except ValueError:
+        return  # said with the configuration
+    where = f"{server.host}:{server.port}"
+    if await _accepts(server.host, server.port):
+        yield Finding(Grade.OK, "SMTP", f"accepts connections at {where}")
+    else:
+        advice = "correct SMTP_URL; mail waits in the outbox meanwhile, for a day"
+        yield Finding(Grade.PROBLEM, "SMTP", f"nothing accepts connections at {where}", advice)
 
 
 async def _finance(settings: Settings) -> AsyncIterator[Finding]:

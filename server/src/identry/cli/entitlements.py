@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from identry.cli.arguments import uuid_of
 from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain, complain_of, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
 from identry.core.db import Database, Rejected
@@ -49,14 +50,12 @@ def assign(company: str, plan: str) -> int:
 def _with_plans(company: str, ask: Callable[[CompanyPlans, UUID], Awaitable[PlanStatus]]) -> int:
     try:
         settings = one_off_settings()
-        company_id = UUID(company)
+        company_id = uuid_of(company)
         status = asyncio.run(_ask(settings, settings.database_url.reveal(), company_id, ask))
     except SettingsError as error:
         list_problems(error.problems)
-    except ValueError:
-        complain(f"{company!r} is no UUID")
-    except (CatalogueError, APIError) as error:
-        complain(str(error))
+    except (CatalogueError, APIError, ValueError) as error:
+        complain_of(error)
     except Rejected as error:
         complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
     else:

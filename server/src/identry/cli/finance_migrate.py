@@ -9,11 +9,11 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from identry.cli.one_off import one_off_settings
 from identry.cli.terminal import complain, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
@@ -25,8 +25,7 @@ from identry.flows.finance_import.service import FinanceImport
 from identry.flows.finance_import.service import Progress as Advance
 from identry.flows.finance_import.source import FinanceSource, TableNames
 from identry.records.audit import Audit
-from identry.settings import Problem, Secret, Settings, SettingsError, load
-from identry.settings.rules import LOCAL_DATABASE
+from identry.settings import Problem, Settings, SettingsError, load
 
 _LONG = 3600.0
 """Seconds for one statement: the first rows of Finance come when its server has sorted its tables."""
@@ -57,15 +56,18 @@ def finance_migrate(*, dry_run: bool, replace_conflicts: bool) -> int:
 
 
 def _settings() -> Settings:
-    settings = load()
-    problems = []
-    if not settings.database_url and not settings.is_development:
-        problems.append(Problem("DATABASE_URL", "is required", "set it to the Auth PostgreSQL"))
+    """As of any command that works on the database and ends, with a Finance database; every fault at once."""
+    problems: list[Problem] = []
+    try:
+        settings = one_off_settings()
+    except SettingsError as error:
+        problems += error.problems
+        settings = load()
     if not settings.finance_database_url:
         problems.append(Problem("FINANCE_DATABASE_URL", "is required", "set it to the Finance PostgreSQL"))
     if problems:
         raise SettingsError(problems)
-    return settings if settings.database_url else replace(settings, database_url=Secret(LOCAL_DATABASE))
+    return settings
 
 
 async def _run(settings: Settings, *, dry_run: bool, replace_conflicts: bool) -> Report:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from identry.cli.one_off import running_here
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain_of, list_problems, say
 from identry.core import jose
 from identry.core.clock import SystemClock
 from identry.core.db import Database
@@ -68,7 +68,7 @@ def _with_keys(run: Callable[[SigningKeys, str], Awaitable[None]]) -> int:
     except SettingsError as error:
         list_problems(error.problems)
     except (APIError, ValueError) as error:
-        complain(str(error))
+        complain_of(error)
     else:
         return 0
     return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain, complain_of, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
 from identry.core.db import Database, Rejected
@@ -29,7 +29,7 @@ def reset(email: str) -> int:
     except SettingsError as error:
         list_problems(error.problems)
     except (APIError, ValueError) as error:
-        complain(str(error))
+        complain_of(error)
     except Rejected as error:
         complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
     else:

@@ -27,7 +27,7 @@ from identry.cli.granian_options import logging_config, options
 from identry.cli.keepsakes import Keepsakes
 from identry.cli.metrics_port import metrics_port
 from identry.cli.ports import PortError, reserve
-from identry.cli.terminal import complain, list_problems
+from identry.cli.terminal import complain_of, list_problems
 from identry.core import observability
 from identry.core.migrate import MigrationError, migrate_up
 from identry.entitlements import Catalogue, CatalogueError
@@ -57,7 +57,7 @@ def serve() -> int:
         list_problems(error.problems)
         return 1
     except (CatalogueError, MigrationError, PortError, WeakPassword, APIError) as error:
-        complain(str(error))
+        complain_of(error)
         return 1
     except KeyboardInterrupt:
         return 0

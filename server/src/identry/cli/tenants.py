@@ -7,8 +7,9 @@ import re
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from identry.cli.arguments import uuid_of
 from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, list_problems, say
+from identry.cli.terminal import complain, complain_of, list_problems, say
 from identry.core import partitions
 from identry.core.clock import SystemClock
 from identry.core.db import Database, Rejected
@@ -29,7 +30,7 @@ def create(slug: str, name: str, tenant_id: str | None, admin: str | None) -> in
 
     async def ask(db: Database, _: Settings) -> int:
         clock = SystemClock()
-        wanted = UUID(tenant_id) if tenant_id else None
+        wanted = uuid_of(tenant_id) if tenant_id else None
         say(str(await TenantCreate(db, clock, Audit(clock))(slug, name, wanted, admin)))
         return 0
 
@@ -50,7 +51,10 @@ def explain(user: str, permission: str, tenant: str | None) -> int:
 
     async def ask(db: Database, settings: Settings) -> int:
         key = canonical(permission)
-        found = await (users.find_by_email(db, user.strip().lower()) if "@" in user else users.find(db, UUID(user)))
+        if "@" in user:
+            found = await users.find_by_email(db, user.strip().lower())
+        else:
+            found = await users.find(db, uuid_of(user, "address and no UUID"))
         if found is None:
             raise NotFound(f"no account {user}")
         place = await _tenant(db, tenant, found.id)
@@ -70,7 +74,7 @@ async def _tenant(db: Database, named: str | None, user_id: UUID) -> tenants.Ten
     else:
         found = await tenants.find_by_slug(db, named)
         if found is None and len(named) == 36:
-            found = await tenants.find(db, UUID(named))
+            found = await tenants.find(db, uuid_of(named, "slug and no UUID"))
     if found is None:
         raise NotFound(
             f"no tenant {named}" if named else "the user is an active member of no tenant; name one: --tenant"
@@ -94,7 +98,7 @@ def _with_database(ask: Callable[[Database, Settings], Awaitable[int]]) -> int:
     except SettingsError as error:
         list_problems(error.problems)
     except (CatalogueError, APIError, ValueError) as error:
-        complain(str(error))
+        complain_of(error)
     except Rejected as error:
         complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
     return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from identry.core.db import Unavailable
 from identry.settings import Problem
 
 
@@ -18,6 +19,12 @@ def complain(text: str) -> None:
     """One line on standard error, after the program's name."""
     sys.stderr.write(f"identry: {text}\n")
     sys.stderr.flush()
+
+
+def complain_of(error: Exception) -> None:
+    """Why it could not be done, in one line; of a database that does not answer also where to look."""
+    hint = " (wrong DATABASE_URL, or PostgreSQL is not running there)" if isinstance(error, Unavailable) else ""
+    complain(f"{error}{hint}")
 
 
 def list_problems(problems: Iterable[Problem]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
@@ -16,6 +15,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from identry.core.base64url import encoded, segment
 
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -27,7 +28,6 @@ MAX_RSA_BITS = 8192
 """Verifiers (`identry_kit.jwtauth`) refuse larger ones, whose only effect would be cost."""
 
 _ES256_FIELD_BYTES = 32
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 _KID = re.compile(r"[!-~]{1,128}")
@@ -64,9 +64,9 @@ class PrivateKey:
         """The claims as a compact JWS (RFC 7515 §7.1) with header `{"alg","kid","typ"}`."""
         header = self._headers.get(typ)
         if header is None:
-            header = self._headers[typ] = _b64(msgspec.json.encode({"alg": self.alg, "kid": self.kid, "typ": typ}))
-        signing_input = header + b"." + _b64(msgspec.json.encode(claims))
-        return (signing_input + b"." + _b64(self._signature(signing_input))).decode("ascii")
+            header = self._headers[typ] = segment(msgspec.json.encode({"alg": self.alg, "kid": self.kid, "typ": typ}))
+        signing_input = header + b"." + segment(msgspec.json.encode(claims))
+        return (signing_input + b"." + segment(self._signature(signing_input))).decode("ascii")
 
     def private_der(self) -> bytes:
         """PKCS#8 DER, unencrypted: seal it before it is stored."""
@@ -155,10 +155,10 @@ def public_jwk(key: _Public, kid: str) -> dict[str, str]:
         }  # fmt: skip - one line reads like the contract's example
     if isinstance(key, ec.EllipticCurvePublicKey):
         point = key.public_numbers()
-        x, y = (_b64(value.to_bytes(_ES256_FIELD_BYTES)).decode("ascii") for value in (point.x, point.y))
+        x, y = (encoded(value.to_bytes(_ES256_FIELD_BYTES)) for value in (point.x, point.y))
         return {"kty": "EC", "use": "sig", "alg": "ES256", "kid": kid, "crv": "P-256", "x": x, "y": y}
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return {"kty": "OKP", "use": "sig", "alg": "EdDSA", "kid": kid, "crv": "Ed25519", "x": _b64(raw).decode("ascii")}
+    return {"kty": "OKP", "use": "sig", "alg": "EdDSA", "kid": kid, "crv": "Ed25519", "x": encoded(raw)}
 
 
 def published_jwk(jwk: Mapping[str, object], kid: str, alg: str) -> dict[str, str]:
@@ -177,7 +177,7 @@ def thumbprint(jwk: Mapping[str, str]) -> str:
         canonical = msgspec.json.encode({name: jwk[name] for name in sorted(members)})
     except KeyError as missing:
         raise BadKeyError(f"the JWK lacks {missing} or has an unknown kty") from None
-    return _b64(hashlib.sha256(canonical).digest()).decode("ascii")
+    return encoded(hashlib.sha256(canonical).digest())
 
 
 def _signing(key: _Private) -> tuple[Algorithm, Callable[[bytes], bytes]]:
@@ -230,9 +230,5 @@ def _explain_wrong_block(text: str) -> None:
         raise BadKeyError(f"not a private key: this is a {label}")
 
 
-def _b64(raw: bytes) -> bytes:
-    return b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE)
-
-
 def _b64_int(value: int) -> str:
-    return _b64(value.to_bytes((value.bit_length() + 7) // 8)).decode("ascii")
+    return encoded(value.to_bytes((value.bit_length() + 7) // 8))

@@ -115,6 +115,10 @@ VERIFY_EMAIL = Limit("verify-email", 30, MINUTE)
 """Per client address."""
 APP_LOGIN = Limit("app-login", 5, MINUTE)
 """Per client address."""
+PAGE_LOGIN = Limit("page-login", 5, MINUTE)
+"""Per client address: the sign-in on the pages, which is what the provider's POST of the authorize form was."""
+PAGE_LINK = Limit("page-link", 10, HOUR)
+"""Links to sign in that are asked for on the pages, per client address; `MAGIC_LINK` counts besides, per mailbox."""
 APP_RESET_REQUEST = Limit("app-reset-request", 5, MINUTE)
 """Per client address."""
 APP_RESET_CONFIRM = Limit("app-reset-confirm", 5, MINUTE)

@@ -18,6 +18,7 @@ from structlog.typing import Processor
 from identry.core.clock import Clock
 from identry.core.loglines import ForMachines, Lines, for_people
 from identry.core.redaction import clean_path, hidden
+from identry_kit import context
 
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 
@@ -63,14 +64,19 @@ def processors(
 ) -> list[Processor]:
     """What every line passes through; tracebacks are plain, without the values of variables."""
 
-    def add_request_id(_logger: object, _method: str, event: Event) -> Event:
+    def add_request(_logger: object, _method: str, event: Event) -> Event:
         if "request_id" not in event and (current := request_id()):
             event["request_id"] = current
+        caller = context.caller()
+        if caller.user_id is not None:
+            event.setdefault("user_id", str(caller.user_id))
+        if caller.tenant_id is not None:
+            event.setdefault("tenant_id", str(caller.tenant_id))
         return event
 
     steps: list[Processor] = [
         structlog.processors.add_log_level,
-        add_request_id,
+        add_request,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,

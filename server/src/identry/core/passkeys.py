@@ -4,12 +4,12 @@ Source: WebAuthn Level 3 §7.1 (registration), §7.2 (authentication). The `weba
 here is what it leaves out: a page inside a foreign page, an id that is not the key's, keys and statements that nobody
 needs, backup flags that changed. Whatever goes wrong inside is a refusal (SECURITY §1.5).
 
-The library is loaded when the first answer comes: it is a tenth of a start and of a worker's memory.
+The library is loaded when the first answer comes (`RelyingParty.ready`): it is a tenth of a start and of a worker's
+memory.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,6 +18,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from identry.core.base64url import decoded, encoded
+from identry.core.late import Late
 
 ALGORITHMS = (-7, -8, -257)
 """ES256, EdDSA, RS256 (IANA COSE Algorithms): every authenticator has one of them."""
@@ -108,6 +111,8 @@ class RelyingParty:
     def __init__(self, id: str, origins: Iterable[str]) -> None:  # noqa: A002 - the standard's name
         self.id = id
         self._origins = list(origins)
+        self.ready = Late(_load)
+        """To be awaited before an answer is looked at."""
 
     def registered(self, answer: Attestation, challenge: str) -> NewKey:
         """The key of an answer to `challenge`; its user was verified.
@@ -198,6 +203,10 @@ class RelyingParty:
             raise PasskeyError("of a page inside another page")
 
 
+def _load() -> None:
+    import webauthn  # noqa: F401 - whoever imports it later finds it loaded
+
+
 def challenge_in(client_data: bytes) -> str:
     """The challenge that an answer says it answers, as it was given out.
 
@@ -205,23 +214,6 @@ def challenge_in(client_data: bytes) -> str:
         PasskeyError: it names none.
     """
     return _read(client_data).challenge
-
-
-def decoded(text: str) -> bytes:
-    """Bytes of base64url without padding, in the one spelling that they have (RFC 4648 §5, §3.5).
-
-    Raises:
-        ValueError: anything else.
-    """
-    value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    if encoded(value) != text:
-        raise ValueError("is no base64url without padding")
-    return value
-
-
-def encoded(value: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def _read(client_data: bytes) -> _ClientData:

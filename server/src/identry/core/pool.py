@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from identry.core.within import Within
+from identry.core.within import Stalls, Within
 
 _REST = 60.0
 """Seconds after which connections that nobody needed are closed."""
@@ -67,6 +67,7 @@ class Pool:
         self._closed = False
         self._changed = asyncio.Event()
         self.stats = PoolStats()
+        self.stalls = Stalls()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,6 +81,7 @@ class Pool:
             Exception: whatever `connect` raised. The pool may be used all the same: it tries again when asked.
         """
         self._closed = False
+        self.stalls.watch()
         self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
         connection = await self._connect()
         self._closed = False
@@ -164,6 +166,7 @@ class Pool:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        self.stalls.rest()
         self._fail_waiters(PoolClosed())
         while self._idle:
             self.discard(self._idle.pop())

@@ -6,13 +6,13 @@ secret (SECURITY §2 row 1). Reading and claims are checked by the same strict c
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 
+from identry.core.base64url import segment
 from identry_kit.jwtauth import Claims, InvalidToken
 from identry_kit.jwtauth.claims import Policy, audience_set
 from identry_kit.jwtauth.compact import MAX_TOKEN, decode_segment, read_header, read_object, split
@@ -46,9 +46,9 @@ class SharedSecret:
 
     def sign(self, claims: Mapping[str, Any], typ: str = "JWT") -> str:
         """The claims as a compact JWS (RFC 7515 §7.1)."""
-        header = _b64(msgspec.json.encode({"alg": _ALG, "kid": _KID, "typ": typ}))
-        signing_input = header + b"." + _b64(msgspec.json.encode(claims))
-        return (signing_input + b"." + _b64(self._tag(signing_input))).decode("ascii")
+        header = segment(msgspec.json.encode({"alg": _ALG, "kid": _KID, "typ": typ}))
+        signing_input = header + b"." + segment(msgspec.json.encode(claims))
+        return (signing_input + b"." + segment(self._tag(signing_input))).decode("ascii")
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` over `message` was made with this secret; in constant time."""
@@ -95,7 +95,3 @@ class SharedSecretVerifier:
         except Exception as error:  # no way of being wrong may be anything but a refusal (SECURITY §1.6)
             raise InvalidToken("refused") from error
         return Claims(payload, _KID)
-
-
-def _b64(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")

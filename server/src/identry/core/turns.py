@@ -2,7 +2,8 @@
 
 Time: all that one request asks of PostgreSQL, waiting for a connection included, shares `patience` seconds. Whoever
 waits longer than what is left of them is refused; a statement that has its connection gets half a second at least, so
-that a slow database ends what it has begun. Outside of a request each turn has `patience` seconds of its own.
+that a slow database ends what it has begun. Outside of a request each turn has `patience` seconds of its own. Seconds
+in which this process stood still are nobody's: neither request nor database could do anything with them.
 """
 
 from __future__ import annotations
@@ -57,13 +58,14 @@ class Turn:
         patience: seconds for the whole request.
     """
 
-    __slots__ = ("_kept", "_left", "_patience", "_pool", "_started", "_time")
+    __slots__ = ("_kept", "_left", "_patience", "_pool", "_started", "_stood", "_time")
 
     def __init__(self, pool: Pool, patience: float) -> None:
         self._pool = pool
         self._patience = patience
         self._time = asyncio.get_running_loop().time
         self._started = self._time()
+        self._stood = pool.stalls.seconds
         request = current()
         self._kept = None if request is None else request.kept
         self._left = patience if self._kept is None else self._kept.get(_LEFT, patience)
@@ -85,7 +87,7 @@ class Turn:
         """Seconds for the next statement."""
         if self._kept is None:
             return self._patience
-        return max(self._left - (self._time() - self._started), _AT_LEAST)
+        return max(self._left - self._spent(), _AT_LEAST)
 
     def end(self, connection: Any) -> None:
         """All went well, or the error left the connection as it was."""
@@ -109,4 +111,7 @@ class Turn:
 
     def _charge(self) -> None:
         if self._kept is not None:
-            self._kept[_LEFT] = self._left - (self._time() - self._started)
+            self._kept[_LEFT] = self._left - self._spent()
+
+    def _spent(self) -> float:
+        return self._time() - self._started - (self._pool.stalls.seconds - self._stood)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from identry.core.late import Late
+
 if TYPE_CHECKING:
     import dns.asyncresolver
 
@@ -52,6 +54,7 @@ class TxtRecords:
     def __init__(self, servers: Sequence[str] = (), timeout: float = TIMEOUT) -> None:
         self._servers = [name_server(server) for server in servers]
         self._timeout = timeout
+        self._ready = Late(_load)
 
     async def of(self, domain: str) -> list[str]:
         """The texts at a domain (A-labels), each with its parts joined; none when there are none.
@@ -59,6 +62,7 @@ class TxtRecords:
         Raises:
             DnsUnavailable: no server answered in time.
         """
+        await self._ready()
         import dns.exception
         import dns.name
         import dns.rdatatype
@@ -88,3 +92,14 @@ class TxtRecords:
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in self._servers]
         return resolver
+
+
+def _load() -> None:
+    """What a look-up needs, and what the library itself loads as late as that."""
+    import dns.asyncbackend
+    import dns.asyncquery
+    import dns.asyncresolver
+    import dns.nameserver
+    import dns.rdtypes.ANY.TXT
+
+    dns.asyncbackend.get_backend("asyncio")

@@ -6,7 +6,6 @@ Source: contracts/browser-api.md §6 "start"; RFC 9700 §2.1, §4.7 (PKCE S256, 
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
@@ -14,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from identry.core.base64url import encoded
 from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.core.return_to import safe_return_to
@@ -135,7 +135,7 @@ class Departures:
 
 
 def _authorization_url(provider: Provider, state: str, nonce: str, verifier: str, login_hint: str) -> str:
-    challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    challenge = encoded(hashlib.sha256(verifier.encode()).digest())
     told = {
         "client_id": provider.client_id,
         "response_type": "code",

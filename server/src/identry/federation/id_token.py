@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 from identry.core import email_address
+from identry.core.base64url import encoded
 from identry.core.clock import Clock
 from identry.core.secrets import equal
 from identry.federation.provider import Kind, Provider
@@ -113,7 +113,7 @@ def _check_openid(claims: Claims, provider: Provider, nonce: str, access_token: 
 def _half_hash(access_token: str) -> str:
     """`at_hash` of an access token beside an RS256 ID token (OpenID Connect Core §3.1.3.6)."""
     digest = hashlib.sha256(access_token.encode("utf-8", "surrogatepass")).digest()
-    return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+    return encoded(digest[:16])
 
 
 def _identity(claims: Claims, issuer: str, provider: Provider) -> ProvenIdentity:

@@ -13,6 +13,7 @@ class Doors:
 
     Attributes:
         password: sign-in with a password, and so the reset of one.
+        link: sign-in by a mailed link.
         sign_up: whether strangers may ask for an account, which then waits for approval.
         sign_up_at_application: whether they may make one at an application that sends them here and says nothing else.
         passkey: whether there can be passkeys on these pages.
@@ -21,6 +22,7 @@ class Doors:
     """
 
     password: bool
+    link: bool = False
     sign_up: bool = False
     sign_up_at_application: bool = False
     passkey: bool = False

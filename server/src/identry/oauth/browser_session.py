@@ -63,7 +63,7 @@ class CookieMint:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
+    async def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
         """A reply whose `refresh_token` is the cookie's value, and whose access token is empty."""
         left = int(grant.expires_at.timestamp() - self._clock.timestamp())
         return TokenPair("", 0, refresh_token, max(left, 0), grant.session_id)

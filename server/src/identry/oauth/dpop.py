@@ -5,7 +5,6 @@ A token that is bound to a key (`cnf.jkt`) is worth nothing without a fresh sign
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from identry.core import jose
+from identry.core.base64url import encoded
 from identry.core.clock import Clock
 from identry.core.db import Executor
 from identry.core.secrets import equal
@@ -161,7 +161,7 @@ _CHECKS: tuple[Callable[[_Proof], None], ...] = (
 
 
 def _check_token(claims: dict[str, Any], access_token: str) -> None:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+    digest = encoded(hashlib.sha256(access_token.encode()).digest())
     ath = claims.get("ath")
     if not isinstance(ath, str) or not equal(ath, digest):
         raise InvalidDpopProof("ath is not the hash of this access token")

@@ -241,18 +241,18 @@ class Grants:
         )
         return Opened(client, row["user_id"], seen, grant, row["expires_at"], refresh_token, nonce)
 
-    def tokens(self, opened: Opened) -> TokenSet:
+    async def tokens(self, opened: Opened) -> TokenSet:
         """The tokens of a grant, signed: not while a connection is held."""
         client, grant = opened.client, opened.grant
         left = int(opened.expires_at.timestamp() - self._clock.timestamp())
         ttl = max(min(self._lifetimes.access_of(client), left), 1)
-        access_token = self._mint.access_token(grant, ttl)
+        access_token = await self._mint.access_token(grant, ttl)
         id_token = ""
         if "openid" in grant.scopes:
             told = profile_claims(opened.standing, grant.scopes)
             if client.backchannel_logout_uri is not None:
                 told["sid"] = str(grant.session_id)  # OpenID Connect Back-Channel Logout §2.1
-            id_token = self._mint.id_token(grant, access_token, told, ttl, opened.nonce)
+            id_token = await self._mint.id_token(grant, access_token, told, ttl, opened.nonce)
         return TokenSet(
             access_token,
             "DPoP" if grant.dpop_jkt else "Bearer",

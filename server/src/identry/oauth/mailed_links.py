@@ -1,8 +1,8 @@
 """What the links that are mailed to an application's people are bound to, and how one is made.
 
-Proof of an address (`EMAIL_VERIFICATION`), invitation (`APP_INVITE`), sign-in (`MAGIC_LINK`): each belongs to a person,
-to the application that it was asked for at, and to the mailbox that it was sent to (SECURITY §1.3). Whoever changes the
-address makes it worthless; a newer one voids the older ones of its purpose.
+Proof of an address (`EMAIL_VERIFICATION`), invitation (`APP_INVITE`), sign-in (`MAGIC_LINK`, on our own pages
+`PAGES_LINK`): each belongs to a person, to the application that it was asked for at, and to the mailbox that it was
+sent to (SECURITY §1.3). A change of the address makes it worthless; a newer one voids the older ones of its purpose.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ class LinkTo(msgspec.Struct, frozen=True):
     """What a link's token says besides whose it is.
 
     Attributes:
-        client_id: our id of the application.
+        client_id: our id of the application; None: our own pages.
         email: where it was sent.
     """
 
-    client_id: UUID
+    client_id: UUID | None
     email: str
 
 
-async def issue(tx: Executor, purpose: Purpose, user: User, client: Client, now: datetime, ttl: timedelta) -> str:
+async def issue(
+    tx: Executor, purpose: Purpose, user: User, client: Client | None, now: datetime, ttl: timedelta
+) -> str:
     """The raw token of a new link; the caller mails it in the same transaction.
 
     For a user who is in no table the same statements run and write nothing.
@@ -45,7 +47,7 @@ async def issue(tx: Executor, purpose: Purpose, user: User, client: Client, now:
         token_hash(raw_token),
         now=now,
         expires_at=now + ttl,
-        data=msgspec.json.encode(LinkTo(client.id, user.email)).decode(),
+        data=msgspec.json.encode(LinkTo(client.id if client else None, user.email)).decode(),
     )
     return raw_token
 

@@ -29,6 +29,19 @@ _GATES = """
 _ADMINISTRATORS = f"'{{{','.join(sorted(ADMINISTRATORS))}}}'"
 
 
+def open_to(user_id: str, role: str = "") -> str:
+    """Whether client `c` is for the user that an expression names; asked wherever a grant is opened or goes on.
+
+    `role` names the user's global role, where the statement has it.
+    """
+    role = role or f"(SELECT o.global_role FROM users o WHERE o.id = {user_id})"  # noqa: S608 - constants
+    return f"""
+    (NOT c.members_only
+     OR EXISTS (SELECT FROM app_members m WHERE m.client_id = c.id AND m.user_id = {user_id})
+     OR {role} = ANY ({_ADMINISTRATORS}))
+    """
+
+
 def opening_of(wanted: str, *, before: str = "", signed_in: bool = False) -> str:
     """The statement; it returns a row for each grant that it opened; of the others it writes no session.
 
@@ -62,9 +75,7 @@ def opening_of(wanted: str, *, before: str = "", signed_in: bool = False) -> str
           AND (c.tenant_id IS NULL OR EXISTS (
               SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
               WHERE tm.tenant_id = c.tenant_id AND tm.user_id = a.user_id AND tm.is_active AND t.is_active))
-          AND (NOT c.members_only
-               OR EXISTS (SELECT FROM app_members m WHERE m.client_id = c.id AND m.user_id = a.user_id)
-               OR EXISTS (SELECT FROM users u WHERE u.id = a.user_id AND u.global_role = ANY ({_ADMINISTRATORS})))
+          AND {open_to("a.user_id")}
         RETURNING id
     ), logged AS (
         {audit_log.INSERT}

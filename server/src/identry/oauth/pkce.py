@@ -6,9 +6,10 @@ taken for each other (SECURITY §2 row 18).
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
+
+from identry.core.base64url import encoded
 
 METHOD = "S256"
 
@@ -32,4 +33,4 @@ def challenge_of(verifier: str) -> str | None:
     if not _VERIFIER.fullmatch(verifier):
         return None
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return encoded(digest)

@@ -10,6 +10,7 @@ from identry.core.origin import Origin
 from identry.oauth import resources, scopes, standing
 from identry.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
 from identry.oauth.grants import Grants, Opened
+from identry.oauth.opening import open_to
 from identry.records.clients import Client
 from identry.rotation import Holder, Misfit, Reading, Rotation
 from identry.rotation.statements import ADMITTED
@@ -21,7 +22,10 @@ GRANTS = Reading(
         "scopes": "s.scopes",
         "audiences": "s.audiences",
     },
-    f"c.is_active AND c.id = a.client_id AND (s.dpop_jkt IS NULL OR s.dpop_jkt = a.jkt) AND {ADMITTED}",
+    f"""
+        c.is_active AND c.id = a.client_id AND (s.dpop_jkt IS NULL OR s.dpop_jkt = a.jkt) AND {ADMITTED}
+        AND {open_to("s.user_id", "u.global_role")}
+    """,
     tables="clients c",
     joined="c.id = s.client_id",
     held=True,

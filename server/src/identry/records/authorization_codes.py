@@ -6,6 +6,7 @@ its own client only; the same write notes the id of the session that it opens, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -109,6 +110,21 @@ async def void(tx: Executor, user_id: UUID, client_row_id: UUID, now: datetime) 
         WHERE user_id = $1 AND client_id = $2 AND consumed_at IS NULL
         """,
         user_id,
+        client_row_id,
+        now,
+    )
+
+
+async def void_idle(tx: Executor, user_ids: Sequence[UUID], client_row_id: UUID, now: datetime) -> None:
+    """The same of many users, who are not held: a code that is being redeemed at this moment is left to that."""
+    await tx.execute(
+        """
+        UPDATE authorization_codes SET consumed_at = $3
+        WHERE code_hash IN (
+            SELECT code_hash FROM authorization_codes
+            WHERE user_id = ANY ($1) AND client_id = $2 AND consumed_at IS NULL FOR UPDATE SKIP LOCKED)
+        """,
+        user_ids,
         client_row_id,
         now,
     )

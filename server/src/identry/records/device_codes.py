@@ -6,6 +6,7 @@ write whose row count decides; a code counts for its client alone, and not after
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -126,6 +127,20 @@ async def void(tx: Executor, user_id: UUID, client_row_id: UUID) -> None:
     await tx.execute(
         "UPDATE device_codes SET state = 'denied' WHERE user_id = $1 AND client_id = $2 AND state = 'approved'",
         user_id,
+        client_row_id,
+    )
+
+
+async def void_idle(tx: Executor, user_ids: Sequence[UUID], client_row_id: UUID) -> None:
+    """The same of many users, but for a code that its device is fetching at this moment."""
+    await tx.execute(
+        """
+        UPDATE device_codes SET state = 'denied'
+        WHERE device_code_hash IN (
+            SELECT device_code_hash FROM device_codes
+            WHERE user_id = ANY ($1) AND client_id = $2 AND state = 'approved' FOR UPDATE SKIP LOCKED)
+        """,
+        user_ids,
         client_row_id,
     )
 

@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     APP_INVITE = "app_invite"
     EMAIL_VERIFICATION = "email_verification"
     MAGIC_LINK = "magic_link"
+    PAGES_LINK = "pages_link"
     EMAIL_CHANGE = "email_change"
 
 

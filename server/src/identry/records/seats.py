@@ -6,6 +6,7 @@ Reads `tenants` and `tenant_members` (written by their own records), `company_me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,14 +55,25 @@ LOCAL = frozenset({"pwd", "hwk", "swk", "otp"})
 
 LOCAL_SQL = f"'{{{','.join(sorted(LOCAL))}}}'::text[]"
 
+VOUCHED = ("sso_tenant",)
+"""How a sign-in begins that a tenant's own provider vouches for."""
+
+
+def only_vouched(amr: Sequence[str]) -> bool:
+    """Whether nothing but a tenant's own provider speaks for a sign-in: no credential of the account's own."""
+    return amr[0] == VOUCHED[0] and LOCAL.isdisjoint(amr)
+
+
 ADMITTED_BY_ALL = f"""
-    NOT EXISTS (
+    (s.amr[1] <> '{VOUCHED[0]}' OR s.amr && {LOCAL_SQL}
+     OR (SELECT count(*) FROM tenant_members tm WHERE tm.user_id = s.user_id) < 2)
+    AND NOT EXISTS (
         SELECT FROM tenant_members tm JOIN tenants t ON t.id = tm.tenant_id
         WHERE tm.user_id = s.user_id AND tm.is_active AND t.is_active
           AND (t.mfa_required AND NOT 'mfa' = ANY (s.amr)
                OR t.auth_policy = 'restricted' AND s.amr[1] = ANY ({LOCAL_SQL})))
-"""
-"""Whether every open place of session `s`'s user is content with how that session began."""
+"""  # noqa: S608 - constant expressions
+"""Whether every open place of session `s`'s user is content with how that session began; and none is beyond it."""
 
 
 _FIELDS = f"t.id, t.is_active AND tm.is_active, {ROLE}, {PLAN}, t.auth_policy, t.mfa_required"

@@ -9,6 +9,7 @@ Source: first seed §1 "Sessions"; contracts/platform-api.md §4.2, §9; DESIGN 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NewType
@@ -108,7 +109,7 @@ _END_OWN = _ending(f"id = {THE_ID.replace('$1', '$3')} AND user_id = $4 AND expi
 _END_ALL = _ending("user_id = $3 AND id IS DISTINCT FROM $4")
 _END_OTHERS = _ending("user_id = $3 AND id <> $4 AND browser_session_id IS DISTINCT FROM $4")
 _END_GRANTS = _ending("browser_session_id = $3")
-_END_CLIENT = _ending("client_id = $3 AND ($4::uuid IS NULL OR user_id = $4)")
+_END_CLIENT = _ending("client_id = $3 AND ($4::uuid[] IS NULL OR user_id = ANY ($4))")
 
 
 async def _end_grants(tx: Executor, ended: list[Any], reason: str, now: datetime) -> list[UUID]:
@@ -136,10 +137,10 @@ async def end(tx: Executor, session_id: UUID, reason: str, now: datetime) -> lis
 
 
 async def end_of_client(
-    tx: Executor, client_row_id: UUID, reason: str, now: datetime, *, user_id: UUID | None = None
+    tx: Executor, client_row_id: UUID, reason: str, now: datetime, *, of: Sequence[UUID] | None = None
 ) -> list[UUID]:
-    """End every grant to a client, or those of one user; returns the ids of those that were live."""
-    rows = await tx.fetch(_END_CLIENT, now, reason, client_row_id, user_id)
+    """End every grant to a client, or those `of` some users; returns the ids of those that were live."""
+    rows = await tx.fetch(_END_CLIENT, now, reason, client_row_id, of)
     return [row["id"] for row in rows if row["was_live"]]
 
 

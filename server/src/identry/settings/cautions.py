@@ -92,8 +92,6 @@ def _insecure(s: Settings) -> Iterator[Problem]:
         return
     if s.frontend_url.startswith("http:"):
         yield Problem("FRONTEND_URL", "is not https", "reset links travel in clear")
-    if s.expose_password_reset_token:
-        yield Problem("EXPOSE_PASSWORD_RESET_TOKEN", f"is true in {s.app_env}", "never where real accounts live")
 
 
 _CAUTIONS = (_no_secret_key, _long_access_token, _mail, _ignored, _weak, _insecure, _browser_half)

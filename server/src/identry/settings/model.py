@@ -49,7 +49,7 @@ class Settings(ProviderSettings):
         "",
         v.optional(v.bare_address),
         "Address of the first platform superadmin, made at start when there is none yet.",
-        shown_default="`identry dev`: `admin@identry.local`",
+        shown_default="`identry dev`: `admin@example.com`",
     )
     bootstrap_admin_password: v.Secret = _accounts(
         "",

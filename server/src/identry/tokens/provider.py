@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from identry.core.base64url import encoded
 from identry.core.clock import Clock
 from identry.core.ids import uuid7
-from identry.tokens.surfaces import Signer
+from identry.tokens.signing import Signer, Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ProviderMint:
     """
 
     def __init__(self, signer: Callable[[], Signer], *, issuer: str, clock: Clock) -> None:
-        self._signer = signer
+        self._signed = Signing(signer)
         self._issuer = issuer
         self._clock = clock
 
@@ -79,7 +80,7 @@ class ProviderMint:
         *,
         dpop_jkt: str | None = None,
         at_jwt: bool = False,
-    ) -> str:
+    ) -> Awaitable[str]:
         """An access token of the application itself (`sub` is `app:{number}`), for `ttl` seconds."""
         claims: dict[str, Any] = {
             **self._times(ttl),
@@ -91,7 +92,7 @@ class ProviderMint:
         }
         return self._sign(claims, client_id, dpop_jkt=dpop_jkt, at_jwt=at_jwt)
 
-    def access_token(self, grant: ProviderGrant, ttl: int) -> str:
+    def access_token(self, grant: ProviderGrant, ttl: int) -> Awaitable[str]:
         """A user's access token for an application, for `ttl` seconds."""
         claims: dict[str, Any] = {
             **grant.extra,
@@ -113,9 +114,9 @@ class ProviderMint:
 
     def id_token(
         self, grant: ProviderGrant, access_token: str, profile: Mapping[str, Any], ttl: int, nonce: str | None = None
-    ) -> str:
+    ) -> Awaitable[str]:
         """An ID token (OpenID Connect Core §2) beside an access token; `profile` holds what the scopes let through."""
-        signer = self._signer()
+        signer = self._signed.signer()
         claims: dict[str, Any] = {
             **profile,
             **self._times(ttl),
@@ -132,9 +133,9 @@ class ProviderMint:
         }
         if nonce is not None:
             claims["nonce"] = nonce
-        return signer.sign(claims)
+        return self._signed(claims, signer=signer)
 
-    def logout_token(self, user_number: int, client_id: str, session_id: UUID) -> str:
+    def logout_token(self, user_number: int, client_id: str, session_id: UUID) -> Awaitable[str]:
         """What a client is told when a grant ended (OpenID Connect Back-Channel Logout §2.4); good for two minutes."""
         claims: dict[str, Any] = {
             **self._times(_LOGOUT_TOKEN_TTL),
@@ -145,18 +146,18 @@ class ProviderMint:
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
         }
         del claims["nbf"]
-        return self._signer().sign(claims, "logout+jwt")
+        return self._signed(claims, "logout+jwt")
 
     def _times(self, ttl: int) -> dict[str, Any]:
         now = int(self._clock.timestamp())
         return {"iss": self._issuer, "iat": now, "nbf": now, "exp": now + ttl}
 
-    def _sign(self, claims: dict[str, Any], client_id: str, *, dpop_jkt: str | None, at_jwt: bool) -> str:
+    def _sign(self, claims: dict[str, Any], client_id: str, *, dpop_jkt: str | None, at_jwt: bool) -> Awaitable[str]:
         if dpop_jkt is not None:
             claims["cnf"] = {"jkt": dpop_jkt}
         if at_jwt:
             claims["client_id"] = client_id  # RFC 9068 §2.2
-        return self._signer().sign(claims, "at+jwt" if at_jwt else "JWT")
+        return self._signed(claims, "at+jwt" if at_jwt else "JWT")
 
 
 def acr_of(amr: Iterable[str]) -> str:
@@ -167,7 +168,7 @@ def acr_of(amr: Iterable[str]) -> str:
 def _at_hash(access_token: str, alg: str) -> str:
     """OpenID Connect Core §3.1.3.6: the left half of the hash that the signature is made of (Ed25519: SHA-512)."""
     digest = (hashlib.sha512 if alg == "EdDSA" else hashlib.sha256)(access_token.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    return encoded(digest[: len(digest) // 2])
 
 
 def _provider_jti(session_id: UUID) -> str:

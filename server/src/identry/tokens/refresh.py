@@ -6,7 +6,6 @@ chain.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -14,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from uuid import UUID
 
+from identry.core.base64url import decoded, encoded
 from identry.core.ids import uuid_of
 from identry.core.secrets import RootSecret, Sealer
 
@@ -42,12 +42,6 @@ _BODY = struct.Struct(">16sI32s")
 _TAG = 16
 _LENGTH = (_BODY.size + _TAG) * 4 // 3 + 1
 
-# Base64url (RFC 4648 §5), and nothing but its own alphabet: the two characters of the other one become none of either.
-_WRITTEN = bytes.maketrans(b"+/", b"-_")
-_READ = bytes.maketrans(b"-_+/", b"+/--")
-_LAST = frozenset("AEIMQUYcgkosw048")
-"""How a token may end: its last character carries four bits, the two below them are zero."""
-
 
 class RefreshTokens:
     """Makes and recognises refresh tokens: session id, generation, 256 random bits, and a tag over all three.
@@ -65,15 +59,15 @@ class RefreshTokens:
     def new(self, session_id: UUID, generation: int = 0) -> RefreshToken:
         """A fresh link of a session's chain."""
         body = _BODY.pack(session_id.bytes, generation, secrets.token_bytes(32))
-        raw = binascii.b2a_base64(body + self._tag(body), newline=False).rstrip(b"=").translate(_WRITTEN).decode()
+        raw = encoded(body + self._tag(body))
         return RefreshToken(raw, session_id, generation)
 
     def parse(self, raw: str) -> RefreshToken | None:
         """The token, or None when we never issued that string (wrong length, alphabet, encoding or tag)."""
-        if len(raw) != _LENGTH or not raw.isascii() or raw[-1] not in _LAST:
+        if len(raw) != _LENGTH:
             return None
         try:
-            data = binascii.a2b_base64(raw.encode().translate(_READ) + b"=", strict_mode=True)
+            data = decoded(raw)
         except ValueError:
             return None
         body, tag = data[: _BODY.size], data[_BODY.size :]

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from identry.core.clock import Clock
 from identry.core.ids import uuid7
-
-
-class Signer(Protocol):
-    """A key that signs claims: a private key of the ring, or a shared secret."""
-
-    @property
-    def alg(self) -> str:
-        """Its algorithm (RFC 7518 §3.1)."""
-
-    def sign(self, claims: Mapping[str, Any], typ: str = "JWT") -> str:
-        """The claims as a compact JWS."""
+from identry.tokens.signing import Signer, Signing
 
 
 class TokenPair(msgspec.Struct, rename="camel", frozen=True):
@@ -69,7 +59,7 @@ class Grant:
 class Mint(Protocol):
     """Whoever makes the tokens of a surface."""
 
-    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
+    async def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
         """Access token and refresh token of a session as one reply."""
 
 
@@ -86,21 +76,21 @@ class _SurfaceMint(ABC):
     def __init__(
         self, signer: Callable[[], Signer], *, issuer: str, audience: str, access_ttl: timedelta, clock: Clock
     ) -> None:
-        self._signer = signer
+        self._signed = Signing(signer)
         self._issuer = issuer
         self._audience = audience
         self._access_ttl = int(access_ttl.total_seconds())
         self._clock = clock
 
     @abstractmethod
-    def access_token(self, grant: Grant) -> str:
+    def access_token(self, grant: Grant) -> Awaitable[str]:
         """A signed access token for the grant."""
 
-    def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
+    async def pair(self, grant: Grant, refresh_token: str) -> TokenPair:
         """Access token and refresh token of a session as one reply."""
         horizon = int(grant.expires_at.timestamp() - self._clock.timestamp())
         return TokenPair(
-            access_token=self.access_token(grant),
+            access_token=await self.access_token(grant),
             expires_in=self._access_ttl,
             refresh_token=refresh_token,
             refresh_expires_in=max(horizon, 0),
@@ -111,10 +101,10 @@ class _SurfaceMint(ABC):
 class TokenMint(_SurfaceMint):
     """Signs the tokens of the platform surface."""
 
-    def access_token(self, grant: Grant) -> str:
+    def access_token(self, grant: Grant) -> Awaitable[str]:
         """A signed access token for the grant; it never outlives its session."""
         now = int(self._clock.timestamp())
-        return self._signer().sign(
+        return self._signed(
             {
                 "iss": self._issuer,
                 "aud": self._audience,
@@ -140,7 +130,7 @@ class BrowserMint(_SurfaceMint):
     Its issuer is `API_PUBLIC_URL`, its audience the origin of `APP_BASE_URL`.
     """
 
-    def access_token(self, grant: Grant) -> str:
+    def access_token(self, grant: Grant) -> Awaitable[str]:
         """A signed access token for the grant, which has a seat.
 
         Raises:
@@ -149,7 +139,7 @@ class BrowserMint(_SurfaceMint):
         if grant.seat is None:
             raise ValueError("a browser's token belongs to a tenant")
         now = int(self._clock.timestamp())
-        return self._signer().sign(
+        return self._signed(
             {
                 "iss": self._issuer,
                 "aud": self._audience,

@@ -43,7 +43,7 @@ class Call:
         scope: the ASGI scope.
         path: converted path parameters.
         actor: who is calling (set by the bearer and browser guards).
-        tenant_id: the tenant of the caller's session (set by the browser guard).
+        tenant_id: the tenant of the caller's session (set by the browser guard), or the company that `x-org` names.
         access_version: that tenant's, read with the session (set by the browser guard); None: not read.
         app: the application that the path names (set by the check of an operation's `reach`).
         client: the application of the caller's token, or the one that proved itself (set by the provider's guards).

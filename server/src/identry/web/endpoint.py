@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -19,7 +20,7 @@ from identry.web.page_forms import typed_fields
 from identry.web.validation import decode_body, decode_form, decode_query
 from identry_kit.apierror import APIError, Forbidden, Receive, Scope, Send, UnsupportedMediaType
 from identry_kit.apierror.answer import log_server_error
-from identry_kit.context import current
+from identry_kit.context import Caller, current
 
 GuardCheck = Callable[[Call], Awaitable[None]]
 OriginOf = Callable[[Scope], Origin]
@@ -67,6 +68,7 @@ class Endpoint:
         "_refused",
         "_status",
         "_tells_limits",
+        "_uuids",
         "operation",
     )
 
@@ -88,6 +90,7 @@ class Endpoint:
         # contracts/provider-api.md §4; a refusal tells by itself
         self._tells_limits = operation.surface == "api" and bool(operation.limits)
         self._media_type = operation.media_type.encode()
+        self._uuids = _uuid_names(operation.path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: dict[str, Any]) -> None:
         """Guard, decode, handle, answer."""
@@ -100,6 +103,8 @@ class Endpoint:
         try:
             if self._check is not None:
                 await self._check(call)
+            for name in self._uuids:  # after the guard: whoever is not signed in learns only that
+                path[name] = path_uuid(name, path[name])
             if self._query is not None:
                 call.query = decode_query(self._query, scope["query_string"])
             if self._body is not None:
@@ -109,8 +114,10 @@ class Endpoint:
                     reply = await self._handler(call)
             else:
                 reply = await self._handler(call)
-        except APIError as error:
-            if self._refused is None:
+        except BaseException as error:  # a cancelled request (a time-out) as well: its line says whose it was
+            if record is not None:
+                record.caller = known_caller(call)
+            if self._refused is None or not isinstance(error, APIError):
                 raise
             log_server_error(error)
             reply = await self._refused(call, error)
@@ -170,6 +177,42 @@ class Endpoint:
                 headers += header_lines(answer.headers)
             headers += answer.cookies
         return {"type": "http.response.start", "status": status, "headers": headers}, body
+
+
+def known_caller(call: Call) -> Caller:
+    """Who is calling, and in which company, for the log of a request that failed; what is not known stays empty.
+
+    The user is the proven one, or that of a genuine token whose session is over. Source: contracts/platform-api.md §2.
+    """
+    actor, claims = call.caller, getattr(call, "claims", None)
+    return Caller(
+        tenant_id=call.tenant or _uuid_of(str(call.path.get("companyId", ""))),
+        user_id=_uuid_of(str(getattr(claims, "sub", ""))) if actor is None else actor.user.id,
+    )
+
+
+def path_uuid(name: str, text: str) -> UUID:
+    """A UUID in its canonical 36-character form.
+
+    Raises:
+        InvalidRequest: any other text.
+    """
+    found = _uuid_of(text)
+    if found is None:
+        raise InvalidRequest.field(name, "format", "must be a UUID")
+    return found
+
+
+def _uuid_of(text: str) -> UUID | None:
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def _uuid_names(path: str) -> tuple[str, ...]:
+    """The parameters of a template that are UUIDs."""
+    return tuple(part[1:].removesuffix(":uuid}") for part in path.split("/") if part.endswith(":uuid}"))
 
 
 async def read_body(receive: Receive) -> bytes:

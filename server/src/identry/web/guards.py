@@ -68,9 +68,9 @@ class Bearer:
             SessionRevoked: its session is marked as ended.
         """
         claims = await self._verifier.verify(bearer_token(call.scope))
+        call.claims = claims  # before the mark is asked: a genuine token says whose it is, for the log
         if self._marks.is_marked(session_of(claims)):
             raise SessionRevoked
-        call.claims = claims
 
     async def session(self, call: Call) -> None:
         """All of `token`, then session and user from the database; sets `call.actor`.

@@ -10,9 +10,12 @@ from identry_kit import pagination
 
 _INTEGER = {"type": "integer", "minimum": 1}
 
-Page = Annotated[str, Meta(description="From 1.", extra_json_schema={**_INTEGER, "default": 1})]
+_LENIENT = {"lenient": True}
+
+Page = Annotated[str, Meta(description="From 1.", extra=_LENIENT, extra_json_schema={**_INTEGER, "default": 1})]
 PageSize = Annotated[
-    str, Meta(description="At most 100; more counts as 100.", extra_json_schema={**_INTEGER, "default": 20})
+    str,
+    Meta(description="At most 100; more counts as 100.", extra=_LENIENT, extra_json_schema={**_INTEGER, "default": 20}),
 ]
 
 

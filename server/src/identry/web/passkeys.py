@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from identry.core.passkeys import decoded, encoded
+from identry.core.base64url import decoded, encoded
 from identry.records.passkeys import Passkey
 from identry.web.errors import InvalidRequest
 

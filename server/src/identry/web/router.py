@@ -1,7 +1,7 @@
 """Dispatch: an exact path is one dictionary look-up, a path with parameters one regular expression of its prefix group.
 
-Paths are matched exactly as received (no case folding, no slash merging, no decoding tricks), so what a guard protects
-is what a handler serves.
+Paths are matched exactly as the server hands them over, percent-escapes read once (no case folding, no slash merging,
+no further decoding), so what a guard protects is what a handler serves.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from re import Pattern
 from typing import Any
-from uuid import UUID
 
 from starlette.convertors import Convertor
 from starlette.routing import compile_path
 
 from identry.web.endpoint import Endpoint
-from identry.web.errors import InvalidRequest
 from identry_kit.apierror import MethodNotAllowed, NotFound, Receive, Scope, Send
 
 
@@ -42,11 +40,10 @@ class Router:
                 methods.setdefault("HEAD", endpoint)
         self._dynamic: list[tuple[Pattern[str], dict[str, Convertor[Any]], dict[str, Endpoint]]] = []
         for path, methods in sorted(dynamic.items()):
-            # `{id:uuid}` is matched as any segment, so that a malformed id is a clear 400 and not a 404; so is
-            # `{id:number}`, which the operation reads after its guard (`web.app_reach`).
+            # `{id:uuid}` is matched as any segment, so that a malformed id is a clear 400 and not a 404; it is read
+            # after the guard (`Endpoint`), as `{id:number}` is (`web.app_reach`).
             pattern, _, convertors = compile_path(path.replace(":uuid}", "}").replace(":number}", "}"))
             self._dynamic.append((pattern, convertors, methods))
-        self._uuids = {path: _uuid_names(path) for path in dynamic}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the endpoint of the request. (Hands its coroutine back instead of being one: a frame less to resume.)"""
@@ -63,27 +60,5 @@ class Router:
     def _match(self, path: str) -> tuple[dict[str, Endpoint], dict[str, Any]]:
         for pattern, _, methods in self._dynamic:
             if found := pattern.match(path):
-                params: dict[str, Any] = found.groupdict()
-                template = next(iter(methods.values())).operation.path
-                for name in self._uuids[template]:
-                    params[name] = path_uuid(name, params[name])
-                return methods, params
+                return methods, found.groupdict()
         raise UnknownRoute
-
-
-def path_uuid(name: str, text: str) -> UUID:
-    """A UUID in its canonical 36-character form.
-
-    Raises:
-        InvalidRequest: any other text.
-    """
-    try:
-        if len(text) == 36:
-            return UUID(text)
-    except ValueError:
-        pass
-    raise InvalidRequest.field(name, "format", "must be a UUID")
-
-
-def _uuid_names(path: str) -> tuple[str, ...]:
-    return tuple(part[1:].removesuffix(":uuid}") for part in path.split("/") if part.endswith(":uuid}"))

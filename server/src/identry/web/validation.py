@@ -1,7 +1,8 @@
 """Decoding a request: one fast typed pass; only when it fails, a second that collects every fault at once.
 
 A field's type says its rules: `Annotated[str, Meta(max_length=200)]` for what msgspec checks, and
-`Annotated[str, Meta(extra={"check": email})]` for what needs a function (normalise or raise ValueError).
+`Annotated[str, Meta(extra={"check": email})]` for what needs a function (normalise or raise ValueError). No text may
+hold a NUL, but where `extra={"lenient": True}` says that whatever comes is read without a fault and never stored.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta
 
 from identry.core import email_address
 from identry.web.errors import Fault, InvalidRequest
+from identry.web.fault_words import fault_of
 
 _MOST_FIELDS = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 _PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{1,30}")
+_WEB_URL = re.compile(r"https?://[^\s/?#@\\<>\"]+(?:[/?#][^\s\\<>\"]*)?", re.IGNORECASE)
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_UNSTORABLE = "contains characters that cannot be stored"
 
 
 def email(value: str) -> str:
@@ -77,7 +81,12 @@ def web_url(value: str) -> str | None:
     text = value.strip()
     if not text:
         return None
-    if not re.fullmatch(r"https?://[^\s/?#@\\]+(?:[/?#][^\s\\]*)?", text, re.ASCII | re.IGNORECASE):
+    try:
+        parts = urlsplit(text)
+        host = parts.port != 0 and parts.hostname
+    except ValueError:  # brackets without an IPv6 address, a port that is no number
+        host = None
+    if not host or not text.isprintable() or not _WEB_URL.fullmatch(text):
         raise ValueError("must be an http:// or https:// address")
     return text
 
@@ -85,7 +94,7 @@ def web_url(value: str) -> str | None:
 def secret(value: str) -> str:
     """A password or token exactly as received, only NUL and lone surrogates refused."""
     if "\x00" in value or not (value.isascii() or _LONE_SURROGATE.search(value) is None):
-        raise ValueError("contains characters that cannot be stored")
+        raise ValueError(_UNSTORABLE)
     return value
 
 
@@ -113,17 +122,24 @@ def _checks(struct: type[msgspec.Struct]) -> tuple[tuple[str, str, Callable[[Any
     return tuple(
         (info.name, info.encode_name, check)
         for info in msgspec.structs.fields(struct)
-        if (check := _find_check(hints[info.name]))
+        if (check := _find_extra(hints[info.name], "check"))
     )
 
 
-def _find_check(hint: Any) -> Callable[[Any], Any] | None:
+@cache
+def _lenient(struct: type[msgspec.Struct]) -> frozenset[str]:
+    """The wire names of fields that are compared, never stored: what is in them is nobody's fault."""
+    hints = get_type_hints(struct, include_extras=True)
+    found = (info for info in msgspec.structs.fields(struct) if _find_extra(hints[info.name], "lenient"))
+    return frozenset(info.encode_name for info in found)
+
+
+def _find_extra(hint: Any, key: str) -> Any:
     if get_origin(hint) is Annotated:
         for meta in get_args(hint)[1:]:
-            if isinstance(meta, Meta) and meta.extra and "check" in meta.extra:
-                check: Callable[[Any], Any] = meta.extra["check"]
-                return check
-    return next((c for c in map(_find_check, get_args(hint)) if c), None)
+            if isinstance(meta, Meta) and meta.extra and key in meta.extra:
+                return meta.extra[key]
+    return next((found for inner in get_args(hint) if (found := _find_extra(inner, key))), None)
 
 
 @cache
@@ -149,7 +165,7 @@ def decode_body(struct: type[msgspec.Struct], raw: bytes) -> Any:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequest.field("body", "json", "is nested too deeply or not valid JSON") from error
         raise InvalidRequest.of(_all_faults(struct, plain, strict=True))
-    return _apply_checks(struct, value)
+    return _apply_checks(struct, value, has_nul=b"\\u0000" in raw)
 
 
 def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
@@ -164,10 +180,10 @@ def decode_query(struct: type[msgspec.Struct], raw: bytes) -> Any:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidRequest.field("query", "format", "is not a valid query string") from error
-    return _from_pairs(struct, pairs)
+    return _from_pairs(struct, pairs, has_nul=b"%00" in raw)
 
 
-def _from_pairs(struct: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> Any:
+def _from_pairs(struct: type[msgspec.Struct], pairs: list[tuple[str, str]], *, has_nul: bool) -> Any:
     plain: dict[str, Any] = {name: text for name, text in reversed(pairs) if text != ""}
     for name in _form_fields(struct)[1]:
         if name in plain:
@@ -176,7 +192,7 @@ def _from_pairs(struct: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> A
         value = msgspec.convert(plain, struct, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequest.of(_all_faults(struct, plain, strict=False)) from error
-    return _apply_checks(struct, value)
+    return _apply_checks(struct, value, has_nul=has_nul)
 
 
 def _form_pairs(text: str) -> list[tuple[str, str]]:
@@ -225,10 +241,10 @@ def decode_form(struct: type[msgspec.Struct], raw: bytes) -> Any:
         times = Counter(name for name, _ in pairs)
         if repeated := [Fault(name, "format", "must not be repeated") for name in sorted(single) if times[name] > 1]:
             raise InvalidRequest.of(repeated)
-    return _from_pairs(struct, pairs)
+    return _from_pairs(struct, pairs, has_nul=b"%00" in raw or b"\0" in raw)
 
 
-def _apply_checks(struct: type[msgspec.Struct], value: Any) -> Any:
+def _apply_checks(struct: type[msgspec.Struct], value: Any, *, has_nul: bool) -> Any:
     faults: list[Fault] = []
     for attribute, name, check in _checks(struct):
         current = getattr(value, attribute)
@@ -240,9 +256,26 @@ def _apply_checks(struct: type[msgspec.Struct], value: Any) -> Any:
             else:
                 if checked is not current:
                     msgspec.structs.force_setattr(value, attribute, checked)
+    if has_nul:
+        faults += [fault for fault in _nul_faults(value) if fault.field not in {told.field for told in faults}]
     if faults:
         raise InvalidRequest.of(faults)
     return value
+
+
+def _nul_faults(value: msgspec.Struct) -> list[Fault]:
+    """Every field with a NUL in it: PostgreSQL holds none, and one in a batch fails all that were asked together."""
+    told: dict[str, Any] = msgspec.to_builtins(value)
+    spared = _lenient(type(value))
+    return [Fault(name, "format", _UNSTORABLE) for name in told if name not in spared and _has_nul(told[name])]
+
+
+def _has_nul(plain: Any) -> bool:
+    if isinstance(plain, str):
+        return "\0" in plain
+    if isinstance(plain, dict):
+        return any(_has_nul(name) or _has_nul(inner) for name, inner in plain.items())
+    return isinstance(plain, list) and any(map(_has_nul, plain))
 
 
 def _all_faults(struct: type[msgspec.Struct], plain: Any, *, strict: bool) -> list[Fault]:
@@ -260,33 +293,15 @@ def _all_faults(struct: type[msgspec.Struct], plain: Any, *, strict: bool) -> li
         try:
             value = msgspec.convert(plain[name], hints[info.name], strict=strict)
         except msgspec.ValidationError as error:
-            faults.append(_fault(name, str(error)))
+            faults.append(fault_of(name, str(error), hints[info.name]))
             continue
-        check = _find_check(hints[info.name])
+        check = _find_extra(hints[info.name], "check")
         if check and isinstance(value, str):
             try:
                 check(value)
             except ValueError as error:
                 faults.append(Fault(name, "format", str(error)))
     return faults or [Fault("body", "type", "does not have the expected shape")]
-
-
-_RULES = (
-    ("Object missing required field", "required"),
-    ("Invalid enum value", "enum"),
-    ("of length", "length"),
-    ("matching regex", "format"),
-    ("Invalid UUID", "format"),
-    ("Expected `int` >=", "range"),
-    ("Expected `int` <=", "range"),
-)
-
-
-def _fault(name: str, message: str) -> Fault:
-    """Msgspec's message as a fault: the path it names is appended to the field."""
-    text, _, path = message.partition(" - at `$")
-    rule = next((rule for start, rule in _RULES if start in text), "type")
-    return Fault(name + path.rstrip("`"), rule, text[0].lower() + text[1:])
 
 
 def absent(value: Any) -> bool:

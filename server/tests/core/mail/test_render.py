@@ -18,6 +18,7 @@ from identry.core.mail.outbox import instant
 from identry.core.mail.render import one_line, person
 
 NOW = datetime(2026, 3, 3, 13, 5, tzinfo=UTC)
+TEMPLATES_PAGE = Path(__file__).parents[4] / "docs" / "mail-templates.md"
 
 HOSTILE = {
     "markup": "<script>alert(1)</script>",
@@ -236,3 +237,15 @@ def test_a_name_that_looks_like_a_link_or_address_is_left_out() -> None:
 
 def test_one_line_keeps_scripts_and_emoji_and_drops_what_hides() -> None:
     assert one_line(" a\tb\r\nc\u202e\u200bd 👩\u200d🚀 ") == "a b cd 👩\u200d🚀"
+
+
+def test_every_mail_and_its_variables_are_explained() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \|[^|]+\| ([^|]+) \|$", TEMPLATES_PAGE.read_text(), re.MULTILINE)
+    told = {name: set(re.findall(r"`(\w+)`", names)) for cell, names in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert told.keys() == EVENTS.keys()
+    for name, event in EVENTS.items():
+        given = {"token", "url", ASKED_IN}  # become the link, or choose it
+        expected = (event.required | event.optional) - given
+        expected |= {"link"} if event.path or event.link else set()
+        expected |= {"valid_for"} if "expires_at" in expected else set()
+        assert told[name] == expected, name

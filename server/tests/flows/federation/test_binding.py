@@ -33,9 +33,20 @@ async def test_a_browser_without_the_cookie_is_refused_and_the_right_one_still_g
 async def test_a_browser_with_a_sign_in_of_its_own_is_refused(there: Federation, window: Window) -> None:
     url = await back(there, window)
     other = Window(there)
-    await other.leave()
+    own = await other.leave()
     assert await other.come_back(url) == {"error": "state_invalid"}
-    assert other.cookies == {}
+    assert set(await other.come_back(await other.prove(own))) == {"code"}
+
+
+async def test_of_two_windows_that_begin_at_once_the_later_one_gets_in_whichever_comes_back_first(
+    there: Federation, window: Window
+) -> None:
+    earlier = await back(there, window)
+    later = await window.prove(await window.leave())
+    assert await window.come_back(earlier) == {"error": "state_invalid"}
+    code = (await window.come_back(later))["code"]
+    assert await window.come_back(later) == {"error": "state_invalid"}
+    assert (await window.exchange(code)).status_code == 200
 
 
 async def test_a_cookie_that_comes_twice_is_no_cookie(there: Federation, window: Window) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 from uuid import UUID
 
 import pytest
-from browser import assert_error, settle
+from browser import assert_error, settle, tenant
 from federation import LEAVING, Federation, Window, guid, link, someone
 from services.entra import CLIENT_ID, CLIENT_SECRET, Account
 
@@ -116,6 +116,18 @@ async def test_it_opens_its_tenant(own: Own) -> None:
     assert window.me["tenant_id"] == str(own.tenant_id)
     [session] = (await window.get("/sessions")).json()["data"]
     assert session["amr"] == ["sso_tenant"]
+
+
+async def test_where_its_tenant_demands_a_second_factor_its_own_word_for_one_is_enough(
+    there: Federation, own: Own
+) -> None:
+    person = await there.app.make_user()
+    ada = someone(own.tid, amr=["pwd", "mfa"])
+    await link(there, person, ada)
+    for home in (own.tenant_id, await tenant(there.app)):
+        await settle(there.app, person, home)
+    await there.app.db.execute("UPDATE tenants SET mfa_required = true WHERE id = $1", own.tenant_id)
+    assert (await own.sign_in(ada)).me["tenant_id"] == str(own.tenant_id)
 
 
 async def test_people_of_another_directory_are_refused(own: Own) -> None:

@@ -10,7 +10,7 @@ from harness import Harness
 from services.openid_provider import OpenIdProvider
 from single_sign_on import Acme, SsoWindow, member
 
-from identry.records import groups, identities
+from identry.records import groups, identities, tenants
 from identry.records.identities import IdentityKey
 
 
@@ -139,6 +139,17 @@ async def test_a_tenant_that_demands_a_second_factor_gets_it_from_the_provider_o
     body = await window.sign_in_as(acme.someone())
     assert body["mfa_setup_required"] is True
     assert "access_token" not in body
+
+
+async def test_a_tenants_demand_and_its_provider_plant_no_factor_in_an_account_that_others_share(
+    acme: Acme, window: SsoWindow
+) -> None:
+    subject = acme.someone()
+    ada = UUID((await window.sign_in_as(subject))["user"]["id"])
+    await tenants.put_member(acme.app.db, await tenant(acme.app), ada, is_active=True, now=acme.app.clock.now())
+    await acme.app.db.execute("UPDATE tenants SET mfa_required = true WHERE id = $1", acme.id)
+    arrived = await window.arrive_as(subject)
+    assert_error(await window.exchange(arrived["code"]), 403, "own_proof_required")
 
 
 async def test_a_person_may_go_on_where_the_app_was(acme: Acme, window: SsoWindow) -> None:

@@ -77,7 +77,8 @@ def operations(resolver: AccessResolver, key: MachineKey) -> list[Operation]:
     async def access(call: Call) -> AccessView:
         if call.headers(b"x-internal-api-key"):
             await key.check(call)
-        company_id = _company(call)
+        if (company_id := _company(call)) is not None:
+            call.tenant_id = company_id
         session_id = session_of(call.claims)
         standing = await resolver.standing(session_id, company_id)
         if standing is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from identry import ways_in
 from identry.app_signin import AppSignIn, Login
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -20,7 +21,7 @@ from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.core.passwords import Passwords
 from identry.oauth import mailed_links
-from identry.records import clients, identities, one_time_tokens, sessions, user_profiles, users
+from identry.records import clients, one_time_tokens, sessions, user_profiles, users
 from identry.records.audit import Audit
 from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
@@ -143,7 +144,7 @@ class AcceptAppInvitation:
             return None
         user_id, link = bound
         user = await users.find(self._db, user_id)
-        client = await clients.find_by_id(self._db, link.client_id)
+        client = await clients.find_by_id(self._db, link.client_id) if link.client_id else None
         if user is None or client is None or user.email != link.email or not client.is_active or client.require_dpop:
             return None
         return Invited(user, client) if await self._people.belongs(user, client) else None
@@ -201,7 +202,7 @@ class AcceptAppInvitation:
         begun = await users.update(tx, user.id, changes, now=now, bump=True)
         await user_profiles.password_chosen(tx, user.id)
         await one_time_tokens.void(tx, user.id, now)
-        await identities.delete_all(tx, user.id)
+        await ways_in.close_unproven(tx, user.id)
         return begun, await sessions.revoke_all(tx, user.id, "invitation accepted", now)
 
     async def _refuse(self, user_id: UUID | None, reason: str, origin: Origin) -> None:

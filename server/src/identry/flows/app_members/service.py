@@ -192,7 +192,7 @@ class AppMembers:
                 raise OneselfRefused
             await app_members.delete(tx, app.id, user_id)
             now = self._clock.now()
-            ended = await sessions.end_of_client(tx, app.id, "membership ended", now, user_id=user_id)
+            ended = await sessions.end_of_client(tx, app.id, "membership ended", now, of=[user_id])
             await self._record(tx, "app.member.removed", app, user_id, by, role=member.role)
         await self._marks.mark(*ended)
 

@@ -98,7 +98,7 @@ class BackchannelLogout:
         """Why the application did not hear; empty: it did, or wants to hear of nothing any more."""
         if notice.url is None:
             return ""
-        token = self._mint.logout_token(notice.user_number, notice.client_id, notice.session_id)
+        token = await self._mint.logout_token(notice.user_number, notice.client_id, notice.session_id)
         try:
             reply = await self._http.post_form(notice.url, {"logout_token": token})
         except OutboundError as error:

@@ -10,7 +10,7 @@ from uuid import UUID
 from identry.core.db import Executor
 from identry.records import clients
 from identry.records.clients import Client
-from identry.records.users import containing
+from identry.records.users import ADMINISTRATORS, containing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,28 @@ async def page(db: Executor, scope: Scope, limit: int, offset: int, now: datetim
     rows = await db.fetch(f"{_SELECT} {_IN_SCOPE} ORDER BY c.number LIMIT $6 OFFSET $7", now, *wanted, limit, offset)
     total = await db.fetchval(_COUNT, now, *wanted)
     return [_shown(row) for row in rows], total
+
+
+async def strangers(tx: Executor, row_id: UUID, now: datetime) -> list[UUID]:
+    """Who has something at an application (a grant, a code under way) without being a member of it.
+
+    Administrators of the platform are members of none and strangers nowhere.
+    """
+    rows = await tx.fetch(_STRANGERS, row_id, now, sorted(ADMINISTRATORS))
+    return [row[0] for row in rows]
+
+
+_STRANGERS = """
+    SELECT u.id FROM users u
+    WHERE u.id IN (
+            SELECT user_id FROM sessions WHERE client_id = $1 AND revoked_at IS NULL
+            UNION ALL SELECT user_id FROM authorization_codes
+                      WHERE client_id = $1 AND consumed_at IS NULL AND expires_at > $2
+            UNION ALL SELECT user_id FROM device_codes
+                      WHERE client_id = $1 AND state = 'approved' AND expires_at > $2)
+      AND NOT u.global_role = ANY ($3)
+      AND NOT EXISTS (SELECT FROM app_members m WHERE m.client_id = $1 AND m.user_id = u.id)
+"""
 
 
 def _shown(row: Any) -> Shown:

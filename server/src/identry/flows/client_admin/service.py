@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from identry.flows.client_admin import queries
 from identry.flows.client_admin.queries import Shown
 from identry.oauth import client_rules
 from identry.oauth.client_rules import InvalidClientMetadata
-from identry.records import clients, sessions, users
+from identry.records import authorization_codes, clients, device_codes, sessions, users
 from identry.records.audit import ActorType, Audit
 from identry.records.clients import HOUSE, Client
 from identry_kit.apierror import BadRequest, Conflict, NotFound
@@ -140,6 +140,7 @@ class ClientAdmin:
     ) -> Issued:
         """Change fields; one that is deactivated loses every session and token at once.
 
+        One that is for its members from now on loses those of everybody else, and their codes under way.
         A client that becomes confidential gets its first secret here; one that stops having secrets loses them.
 
         Raises:
@@ -159,8 +160,11 @@ class ClientAdmin:
                 secret = await self._follow_method(tx, before, values.get("auth_method"))
                 if values.get("is_active") is False or "auth_method" in values:
                     ended = await sessions.end_of_client(tx, row_id, "application changed", now)
+                elif values.get("members_only"):
+                    ended = await _end_strangers(tx, row_id, now)
                 event = {True: "client.enabled", False: "client.disabled"}.get(values.get("is_active", ""))
-                await self._record(tx, event or "client.updated", before, actor, origin, fields=sorted(values))
+                told = {"fields": sorted(values)} | ({"revokedSessions": len(ended)} if ended else {})
+                await self._record(tx, event or "client.updated", before, actor, origin, **told)
         await self._marks.mark(*ended)
         return Issued(await self.read(row_id), secret)
 
@@ -227,6 +231,20 @@ async def _lock(tx: Executor, row_id: UUID) -> Client:
     if client.client_id == HOUSE:
         raise OfTheHouse
     return client
+
+
+async def _end_strangers(tx: Executor, row_id: UUID, now: datetime) -> list[UUID]:
+    """End what people have at an application who are no members of it; returns the ids of the sessions.
+
+    The client's row is held, and no user's. A grant that is being opened at this moment by a statement that read the
+    row before is not seen here; it ends at its first refresh, which asks again (`oauth/refreshing.py`).
+    """
+    strangers = await queries.strangers(tx, row_id, now)
+    if not strangers:
+        return []
+    await device_codes.void_idle(tx, strangers, row_id)
+    await authorization_codes.void_idle(tx, strangers, row_id, now)
+    return await sessions.end_of_client(tx, row_id, "members only", now, of=strangers)
 
 
 async def _owner(tx: Executor, number: int | None) -> UUID | None:

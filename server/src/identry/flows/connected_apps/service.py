@@ -48,7 +48,7 @@ class ConnectedApps:
             await users.lock(tx, user_id)  # a grant is opened under this lock too, so none slips past
             agreed = await consents.revoke(tx, user_id, app_id)
             await authorization_codes.void(tx, user_id, app_id, now)
-            ended = await sessions.end_of_client(tx, app_id, "access revoked", now, user_id=user_id)
+            ended = await sessions.end_of_client(tx, app_id, "access revoked", now, of=[user_id])
             client = await clients.find_by_id(tx, app_id) if agreed or ended else None
             if client is not None:
                 await self._audit.record(

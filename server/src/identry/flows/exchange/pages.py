@@ -5,7 +5,13 @@ from __future__ import annotations
 from identry.core.limits import EXCHANGE
 from identry.flows.exchange.service import Exchange, InvalidCode, ProviderGone
 from identry.hosted import Hosted
-from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected
+from identry.signin import (
+    AccountInactive,
+    CredentialsChanged,
+    OwnProofRequired,
+    PendingApproval,
+    RegistrationRejected,
+)
 from identry.web.call import Answer, Call
 from identry.web.cookies import Cookie
 from identry.web.operations import Operation
@@ -44,6 +50,7 @@ def operations(exchange: Exchange, hosted: Hosted, arriving: Cookie, words: froz
                 RegistrationRejected,
                 AccountInactive,
                 CredentialsChanged,
+                OwnProofRequired,
                 ProviderGone,
             ),
         )

@@ -10,6 +10,7 @@ from identry.flows.exchange.service import Exchange, InvalidCode, ProviderGone
 from identry.signin import (
     AccountInactive,
     CredentialsChanged,
+    OwnProofRequired,
     PendingApproval,
     RegistrationRejected,
     TenantInactive,
@@ -54,11 +55,13 @@ def operations(exchange: Exchange, replies: Replies, binding: Cookie) -> list[Op
                 AccountInactive,
                 TenantInactive,
                 CredentialsChanged,
+                OwnProofRequired,
                 ProviderGone,
             ),
             description="Send the `code` with which the provider's redirect ended at the app, with credentials: it "
             "works once, for 60 seconds, in the browser in which the sign-in began. The answer is that of `login`; "
-            "without a second factor at the provider, the account's own is asked for.",
+            "without a second factor at the provider, the account's own is asked for. A tenant's own provider sets "
+            "none up in an account that belongs to others too (`own_proof_required`).",
             example={"code": "hvZ0…"},
         )
     ]

@@ -43,6 +43,13 @@ class Refused(Exception):
         self.page = ""
 
 
+class NotUnderWay(Refused):
+    """No such sign-in began in this browser, so none was used up: what it has begun meanwhile goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("state_invalid", "unknown, used, expired, or of another browser")
+
+
 def require_open(user: User) -> None:
     """The gates of `signin`, before anything is written for this account.
 

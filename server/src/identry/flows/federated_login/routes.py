@@ -16,7 +16,7 @@ from identry.core.limits import FEDERATED_LOGIN
 from identry.core.secrets import token_hash
 from identry.federation.departure import Departure, Errand, TooManyPending
 from identry.federation.provider import MICROSOFT
-from identry.flows.federated_login.refusals import Refused
+from identry.flows.federated_login.refusals import NotUnderWay, Refused
 from identry.flows.federated_login.service import Busy, FederatedLogin, Outcome, ProviderOff, Reply
 from identry.web.call import Answer, Call
 from identry.web.cookies import Cookie
@@ -33,7 +33,11 @@ class LoginQuery(msgspec.Struct):
     """Where to go on, and who signs in."""
 
     return_to: Annotated[
-        str, msgspec.Meta(description="Path in the app to go on at afterwards; anything but a path of its own is `/`.")
+        str,
+        msgspec.Meta(
+            description="Path in the app to go on at afterwards; anything but a path of its own is `/`.",
+            extra={"lenient": True},
+        ),
     ] = ""
     email: Annotated[str, msgspec.Meta(description="Address that the provider's form begins with.")] = ""
     invitation: Annotated[str, msgspec.Meta(description="Token of an invitation that is accepted with it.")] = ""
@@ -75,10 +79,13 @@ class Redirects:
     async def arrive(self, finishing: Awaitable[Outcome]) -> Answer:
         """Onward: with a code, with the way that was linked, or with an error. The first cookie is used up.
 
-        That is to the app, or to the page of this server on which it began.
+        That is to the app, or to the page of this server on which it began. A callback that belongs to nothing uses no
+        cookie up either: it may be that of an older window, or one that another site made the browser open.
         """
         try:
             outcome = await finishing
+        except NotUnderWay as refused:
+            return self._to_app({"error": refused.code})
         except Refused as refused:
             return self._onward({"error": refused.code}, refused.page, self.leaving.cleared())
         if outcome.hosted and outcome.issued is not None:

@@ -21,7 +21,7 @@ from identry.federation.provider import Provider, Providers, ProviderUnavailable
 from identry.federation.token_request import Proofs
 from identry.flows.federated_login.arrivals import Arrivals
 from identry.flows.federated_login.invited import InvitedArrivals
-from identry.flows.federated_login.refusals import Refused, require_open
+from identry.flows.federated_login.refusals import NotUnderWay, Refused, require_open
 from identry.flows.federated_login.standing import Contended, Proven
 from identry.records import sessions, users
 from identry.records.audit import Audit
@@ -161,13 +161,17 @@ class FederatedLogin:
         raise Busy
 
     async def _returned(self, key: str, reply: Reply, binding: str) -> Returned:
-        """The sign-in that is under way, used up from now on."""
+        """The sign-in that is under way, used up from now on.
+
+        Raises:
+            NotUnderWay: there is none.
+        """
         short = max(len(reply.state), len(reply.code), len(reply.iss), len(binding)) <= _MAX_PARAMETER
         found = (
             await self._departures.returned(key, reply.state, binding) if short and reply.state and binding else None
         )
         if found is None:
-            raise Refused("state_invalid", "unknown, used, expired, or of another browser")
+            raise NotUnderWay
         return found
 
     async def _prove(self, key: str, reply: Reply, returned: Returned) -> Proven:

@@ -63,7 +63,9 @@ class IdentitiesView(msgspec.Struct, frozen=True):
 class LinkQuery(msgspec.Struct):
     """Where to go on."""
 
-    return_to: Annotated[str, msgspec.Meta(description="Path in the app to go on at afterwards.")] = ""
+    return_to: Annotated[
+        str, msgspec.Meta(description="Path in the app to go on at afterwards.", extra={"lenient": True})
+    ] = ""
 
 
 class LinkView(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ DeviceToken = Annotated[
         max_length=200,
         description="Of an earlier sign-in of this person on this device; empty to be given the first one. Wrong "
         "passwords then count for the device, so nobody else at its address locks it out.",
+        extra={"lenient": True},
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from identry.core.known_devices import KnownDevices
-from identry.core.limits import APP_ACCOUNT_FAILURES, BROWSER_LOGIN
+from identry.core.limits import APP_ACCOUNT_FAILURES, PAGE_LOGIN
 from identry.flows.login.service import Login, WrongCredentials
 from identry.hosted import Doors, Hosted
 from identry.signin import (
@@ -65,7 +65,7 @@ def operations(login: Login, hosted: Hosted, show: Show, devices: KnownDevices, 
             show,
             "Sign in with email and password",
             body=SignInForm,
-            limits=(BROWSER_LOGIN, APP_ACCOUNT_FAILURES),
+            limits=(PAGE_LOGIN, APP_ACCOUNT_FAILURES),
             errors=(
                 WrongCredentials,
                 CredentialsChanged,

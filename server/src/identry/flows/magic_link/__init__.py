@@ -1,5 +1,6 @@
-"""magic_link: an application has a link mailed that signs one of its members in, once.
+"""magic_link: a link is mailed that signs somebody in, once: at an application that asks for it, or on our own pages.
 
-Owns: POST /api/apps/{id}/service/magic-link, POST /api/auth/magic-link/verify. Tables: none.
-Never: tells the application who has an account, skips a second factor, or signs in by GET.
+Owns: POST /api/apps/{id}/service/magic-link, POST /api/auth/magic-link/verify; the pages /login/link, …/sent, …/open.
+Tables: none.
+Never: tells anybody who has an account, skips a second factor, or signs in by GET.
 """

@@ -1,13 +1,16 @@
 """Limit → link → gates, membership, second factor → one conditional write → grant. Source: provider-api.md §7, §10.
 
-Everything that could still be missing is asked before the link is used up, so a code can be sent after `mfa_required`.
+At an application everything that could still be missing is asked before the link is used up, so a code can be sent
+after `mfa_required`. On our own pages the link is the first step, and a ticket leads to the second, as after passwords.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from identry import ways_in
 from identry.app_signin import AppSignIn, Login
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -15,11 +18,11 @@ from identry.core.kv import RevocationMarks
 from identry.core.limits import MAGIC_LINK_VERIFY, Limiter
 from identry.core.origin import Origin
 from identry.oauth import mailed_links
-from identry.records import clients, identities, one_time_tokens, sessions, users
+from identry.records import clients, one_time_tokens, sessions, users
 from identry.records.audit import Audit
-from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
+from identry.signin import SignedIn, SignIn
 from identry_kit.apierror import Unauthorized, ValidationFailed
 from identry_kit.context import annotate
 
@@ -36,57 +39,33 @@ class MagicLinkUsed(ValidationFailed):
     message = "the link was used before"
 
 
-class VerifyMagicLink:
-    """Signs in by mailed links."""
+class Links:
+    """Links of one purpose: whose they are, and their one use."""
 
-    def __init__(
-        self, db: Database, clock: Clock, audit: Audit, limiter: Limiter, marks: RevocationMarks, people: AppSignIn
-    ) -> None:
+    def __init__(self, db: Database, clock: Clock, audit: Audit, marks: RevocationMarks, purpose: Purpose) -> None:
         self._db = db
         self._clock = clock
         self._audit = audit
-        self._limiter = limiter
         self._marks = marks
-        self._people = people
+        self._purpose = purpose
 
-    async def __call__(self, raw_token: str, client_id: str, code: str | None, origin: Origin) -> Login:
-        """A grant for the person of a link, at the application that it was made for.
-
-        Raises:
-            RateLimited: the client address used up its tries, or the account its wrong codes.
-            InvalidMagicLink, MagicLinkUsed: as they say.
-            Forbidden, MfaCodeNeeded, WrongMfaCode: as `AppSignIn.admit`; the link stays as it is.
-            CredentialsChanged, ServiceUnavailable: as `AppSignIn.open`.
-        """
-        await self._limiter.spend(MAGIC_LINK_VERIFY, origin.ip)
-        client = await clients.find(self._db, client_id)
-        user = await self._holder(raw_token, client)
-        if user is None or client is None:
-            await self._refuse(origin)
-            raise InvalidMagicLink
-        amr = await self._people.admit(user, client, ("otp",), code, origin, mailbox_proven=True)
-        redeemed = await self._redeem(user, raw_token, origin)
-        return await self._people.open(redeemed, client, amr, origin, "magic_link")
-
-    async def _holder(self, raw_token: str, client: Client | None) -> User | None:
+    async def holder(self, raw_token: str, client_row_id: UUID | None) -> User | None:
         """Whose link it is, as long as the address it was sent to is still theirs; None: it opens nothing there.
 
         Raises:
             MagicLinkUsed: it did, once.
         """
-        if client is None or not client.is_active or client.require_dpop:
-            return None
-        bound = await mailed_links.peek(self._db, Purpose.MAGIC_LINK, raw_token, self._clock.now())
+        bound = await mailed_links.peek(self._db, self._purpose, raw_token, self._clock.now())
         if bound is None:
-            spent = await mailed_links.used(self._db, Purpose.MAGIC_LINK, raw_token)
-            if spent is not None and spent.client_id == client.id:
+            spent = await mailed_links.used(self._db, self._purpose, raw_token)
+            if spent is not None and spent.client_id == client_row_id:
                 raise MagicLinkUsed
             return None
         user_id, link = bound
-        user = await users.find(self._db, user_id) if link.client_id == client.id else None
+        user = await users.find(self._db, user_id) if link.client_id == client_row_id else None
         return user if user is not None and user.email == link.email else None
 
-    async def _redeem(self, user: User, raw_token: str, origin: Origin) -> User:
+    async def redeem(self, user: User, raw_token: str, origin: Origin) -> User:
         """Use the link up; the account as it is afterwards.
 
         Raises:
@@ -99,9 +78,9 @@ class VerifyMagicLink:
             current = await users.lock(tx, user.id)
             same = current is not None and (current.token_version, current.email) == (user.token_version, user.email)
             if current is None or not same:
-                used = await mailed_links.used(tx, Purpose.MAGIC_LINK, raw_token)
+                used = await mailed_links.used(tx, self._purpose, raw_token)
                 raise MagicLinkUsed if used else InvalidMagicLink
-            if not await mailed_links.consume(tx, Purpose.MAGIC_LINK, raw_token, now):
+            if not await mailed_links.consume(tx, self._purpose, raw_token, now):
                 raise MagicLinkUsed
             if not current.email_verified:
                 current, ended = await self._take_over(tx, current, now)
@@ -113,10 +92,11 @@ class VerifyMagicLink:
         """The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it."""
         taken = await users.update(tx, user.id, {"email_verified": True, "password_hash": None}, now=now, bump=True)
         await one_time_tokens.void(tx, user.id, now)
-        await identities.delete_all(tx, user.id)
+        await ways_in.close_unproven(tx, user.id)
         return taken, await sessions.revoke_all(tx, user.id, "address proven", now)
 
-    async def _refuse(self, origin: Origin) -> None:
+    async def refuse(self, origin: Origin) -> None:
+        """Note that a link opened nothing."""
         annotate(sign_in="failed")
         await self._audit.record(
             self._db,
@@ -126,3 +106,78 @@ class VerifyMagicLink:
             success=False,
             details={"reason": "invalid link"},
         )
+
+
+class VerifyMagicLink:
+    """Signs in by mailed links."""
+
+    def __init__(
+        self, db: Database, clock: Clock, audit: Audit, limiter: Limiter, marks: RevocationMarks, people: AppSignIn
+    ) -> None:
+        self._db = db
+        self._limiter = limiter
+        self._people = people
+        self._links = Links(db, clock, audit, marks, Purpose.MAGIC_LINK)
+
+    async def __call__(self, raw_token: str, client_id: str, code: str | None, origin: Origin) -> Login:
+        """A grant for the person of a link, at the application that it was made for.
+
+        Raises:
+            RateLimited: the client address used up its tries, or the account its wrong codes.
+            InvalidMagicLink, MagicLinkUsed: as they say.
+            Forbidden, MfaCodeNeeded, WrongMfaCode: as `AppSignIn.admit`; the link stays as it is.
+            CredentialsChanged, ServiceUnavailable: as `AppSignIn.open`.
+        """
+        await self._limiter.spend(MAGIC_LINK_VERIFY, origin.ip)
+        client = await clients.find(self._db, client_id)
+        serves = client is not None and client.is_active and not client.require_dpop
+        user = await self._links.holder(raw_token, client.id) if client and serves else None
+        if user is None or client is None:
+            await self._links.refuse(origin)
+            raise InvalidMagicLink
+        amr = await self._people.admit(user, client, ("otp",), code, origin, mailbox_proven=True)
+        redeemed = await self._links.redeem(user, raw_token, origin)
+        return await self._people.open(redeemed, client, amr, origin, "magic_link")
+
+
+class SignInByLink:
+    """Signs in on our own pages by mailed links."""
+
+    def __init__(
+        self, db: Database, clock: Clock, audit: Audit, limiter: Limiter, marks: RevocationMarks, signin: SignIn
+    ) -> None:
+        self._limiter = limiter
+        self._signin = signin
+        self._links = Links(db, clock, audit, marks, Purpose.PAGES_LINK)
+
+    async def whose(self, raw_token: str) -> User:
+        """Who would be signed in; nothing is used up.
+
+        Raises:
+            InvalidMagicLink: it opens nothing, or did before.
+        """
+        with suppress(MagicLinkUsed):
+            if user := await self._links.holder(raw_token, None):
+                return user
+        raise InvalidMagicLink
+
+    async def __call__(self, raw_token: str, origin: Origin) -> SignedIn:
+        """A session for the person of a link.
+
+        Raises:
+            RateLimited: the client address used up its tries.
+            InvalidMagicLink: it opens nothing, or did before.
+            Forbidden, CredentialsChanged, ServiceUnavailable: as `SignIn.complete`.
+        """
+        await self._limiter.spend(MAGIC_LINK_VERIFY, origin.ip)
+        try:
+            user = await self.whose(raw_token)
+        except InvalidMagicLink:
+            await self._links.refuse(origin)
+            raise
+        await self._signin.admit(user, origin)
+        try:
+            redeemed = await self._links.redeem(user, raw_token, origin)
+        except MagicLinkUsed:
+            raise InvalidMagicLink from None
+        return await self._signin.complete(redeemed, ("otp",), origin)

@@ -71,7 +71,7 @@ class VerifyMfa:
         await self._limiter.spend(self._tries, origin.ip)
         hashed = token_hash(raw_ticket)
         found, factor, first = await self._waiting(hashed, origin)
-        user, amr = found.user, (*first.amr, "otp", "mfa")
+        user, amr = found.user, tuple(dict.fromkeys((*first.amr, "otp", "mfa")))  # a mailed link is "otp" as well
         step = self._second.step_at_once(factor, code)
         if step is not None:
             used = queries.using_code(self._ticket, hashed, step)

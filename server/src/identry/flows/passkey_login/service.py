@@ -204,6 +204,7 @@ class PasskeyLogin:
 
     async def _use(self, passkey: Passkey, answer: Assertion, challenge: str) -> None:
         """Verify the signature, then the counter in the write that stores it. Raises PasskeyError."""
+        await self._party.ready()
         use = self._party.used(answer, challenge, passkey.public_key, backup_eligible=passkey.backup_eligible)
         now = self._clock.now()
         if not await passkeys.use(self._db, passkey.id, use.sign_count, backed_up=use.backed_up, now=now):

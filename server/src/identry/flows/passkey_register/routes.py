@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from identry.browser import BROWSER_PATH, LoginOk, Replies
+from identry.core.base64url import encoded
 from identry.core.limits import PASSKEY_OPTIONS, PASSKEY_REGISTER
-from identry.core.passkeys import ALGORITHMS, Attestation, RelyingParty, encoded
+from identry.core.passkeys import ALGORITHMS, Attestation, RelyingParty
 from identry.flows.passkey_register.service import (
     Asking,
     PasskeyExists,
@@ -176,6 +177,7 @@ def operations(register: RegisterPasskey, replies: Replies, party: RelyingParty,
             reply=PasskeyView,
             or_replies=(LoginOk,),
             status=201,
+            limits=(PASSKEY_OPTIONS,),
             errors=(
                 *proof,
                 PasskeyRefused,

@@ -167,6 +167,7 @@ class RegisterPasskey:
             challenge = challenge_in(answer.client_data)
             if not await passkey_challenges.take(self._db, token_hash(challenge), _asked(who), self._clock.now()):
                 raise PasskeyError("no open challenge")
+            await self._party.ready()
             key = self._party.registered(answer, challenge)
         except PasskeyError as error:
             await self._refuse(who.user, str(error), origin)

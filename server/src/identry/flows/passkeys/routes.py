@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 
 from identry.browser import BROWSER_PATH
-from identry.core.passkeys import RelyingParty, encoded
+from identry.core.base64url import encoded
+from identry.core.passkeys import RelyingParty
 from identry.flows.passkeys.service import FactorDemanded, LastWayIn, OwnPasskeys, UnknownPasskey
 from identry.web.call import Call
 from identry.web.operations import Guard, Operation

@@ -146,7 +146,6 @@ class PasswordChange:
                 return None
             changed = await users.update(tx, user.id, {"password_hash": password_hash}, now=now, bump=True)
             await user_profiles.password_chosen(tx, user.id)
-            await user_profiles.password_chosen(tx, user.id)
             await one_time_tokens.void(tx, user.id, now)
             ended = await sessions.revoke_all(tx, user.id, "password change", now, keep=session_id)
             await sessions.carry(tx, session_id, changed.token_version)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from identry import ways_in
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.ids import uuid7
@@ -29,7 +30,7 @@ from identry.core.mail.outbox import instant
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
 from identry.core.secrets import new_token, token_hash
-from identry.records import identities, one_time_tokens, seats, sessions, user_profiles, users
+from identry.records import one_time_tokens, seats, sessions, user_profiles, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.seats import Place
@@ -223,7 +224,7 @@ class PasswordReset:
         await one_time_tokens.void(tx, user.id, now)
         if not user.email_verified:
             # The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it.
-            await identities.delete_all(tx, user.id)
+            await ways_in.close_unproven(tx, user.id)
         ended = await sessions.revoke_all(tx, user.id, "password reset", now)
         await self._outbox.enqueue(
             tx, template="password_changed", to=user.email, context={"full_name": user.full_name}

@@ -42,7 +42,7 @@ class RefreshPublic:
         if client is None:
             raise InvalidRefreshToken
         try:
-            return self._grants.tokens(await self._refreshing(client, raw_token, origin))
+            return await self._grants.tokens(await self._refreshing(client, raw_token, origin))
         except InvalidGrant:
             raise InvalidRefreshToken from None
 

@@ -82,7 +82,7 @@ class Refresh:
         """
         await self._limiter.spend(REFRESH, origin.ip)
         refreshed = await self._rotation(raw_token, origin)
-        tokens = self._mint.pair(self._grant(refreshed.token.session_id, refreshed.row), refreshed.token.raw)
+        tokens = await self._mint.pair(self._grant(refreshed.token.session_id, refreshed.row), refreshed.token.raw)
         return Renewed(tokens, refreshed.row[-WIDTH:] if self._reading.profiled and refreshed.rotated else None)
 
     def _grant(self, session_id: UUID, row: Any) -> Grant:

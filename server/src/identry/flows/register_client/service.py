@@ -128,6 +128,8 @@ class RegisterClient:
 
     async def _own(self, client_id: str, token: str, origin: Origin) -> Client:
         await self._limiter.spend(REGISTER_CLIENT, origin.ip)
+        if "\0" in client_id:  # of a path: a name that nothing can have
+            raise InvalidToken
         client = await clients.find_registered(self._db, client_id, token_hash(token))
         if client is None or not client.is_active:
             raise InvalidToken

@@ -37,7 +37,7 @@ def operations(own: OwnSessions) -> list[Operation]:
     """The room's rows of the operation table."""
 
     async def listed(call: Call) -> SessionsView:
-        found = await own.live(call.actor.user.id)
+        found = await own.live(call.actor.user.id, within=_reach(call))
         return SessionsView(
             [
                 SessionView(
@@ -56,7 +56,8 @@ def operations(own: OwnSessions) -> list[Operation]:
         )
 
     async def end(call: Call) -> bytes:
-        await own.end(call.path["id"], call.actor.user.id, call.actor.session_id, call.origin)
+        actor = call.actor
+        await own.end(call.path["id"], actor.user.id, actor.session_id, call.origin, within=_reach(call))
         return b""
 
     return [
@@ -70,7 +71,7 @@ def operations(own: OwnSessions) -> list[Operation]:
             guard=Guard.BROWSER,
             reply=SessionsView,
             description="Every live session of the caller, those of other tenants and of the platform included "
-            "(`tenant_id` null), at most a thousand.",
+            "(`tenant_id` null), at most a thousand. After a sign-in at a tenant's own provider: those of it.",
         ),
         Operation(
             "DELETE",
@@ -84,3 +85,8 @@ def operations(own: OwnSessions) -> list[Operation]:
             errors=(UnknownSession,),
         ),
     ]
+
+
+def _reach(call: Call) -> UUID | None:
+    """The tenant whose own provider vouched for the caller: it opens that tenant and nothing else (decision 0093)."""
+    return call.tenant_id if "sso_tenant" in call.actor.amr else None

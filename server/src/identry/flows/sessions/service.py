@@ -31,20 +31,25 @@ class OwnSessions:
         self._audit = audit
         self._marks = marks
 
-    async def live(self, user_id: UUID) -> list[Shown]:
-        """The user's live sessions, the newest first."""
-        return await sessions.live_of(self._db, user_id, self._clock.now())
+    async def live(self, user_id: UUID, *, within: UUID | None = None) -> list[Shown]:
+        """The user's live sessions, the newest first; `within` a tenant: those of that tenant alone."""
+        found = await sessions.live_of(self._db, user_id, self._clock.now())
+        return [shown for shown in found if within is None or shown.tenant_id == within]
 
     async def devices(self, user_id: UUID) -> list[Shown]:
         """The live sessions of the user's own devices, the newest first; what applications hold is not among them."""
         return [shown for shown in await self.live(user_id) if shown.client_id is None]
 
-    async def end(self, session_id: UUID, user_id: UUID, acting: UUID, origin: Origin) -> None:
+    async def end(
+        self, session_id: UUID, user_id: UUID, acting: UUID, origin: Origin, *, within: UUID | None = None
+    ) -> None:
         """End one of the user's sessions and the grants that it gave; `acting` is the session that asks.
 
         Raises:
-            UnknownSession: ended before, unknown, or somebody else's; the answer is the same.
+            UnknownSession: ended before, unknown, somebody else's, or not `within` the tenant; the answer is the same.
         """
+        if within is not None and all(shown.id != session_id for shown in await self.live(user_id, within=within)):
+            raise UnknownSession
         async with self._db.transaction() as tx:
             ended = await sessions.revoke_own(tx, session_id, user_id, _REASON, self._clock.now())
             if ended:

@@ -141,7 +141,7 @@ class Token:
         granted = scopes.allowed(client, scopes.parse(asked.scope)) or scopes.default(client)
         meant = resources.allowed(asked.resource, client.audiences)
         ttl = self._lifetimes.access_of(client)
-        token = self._mint.service_token(
+        token = await self._mint.service_token(
             client.client_id,
             client.number,
             granted,
@@ -156,7 +156,7 @@ class Token:
         opened = await self._refreshing(
             client, asked.refresh_token, origin, scope=asked.scope, resource=asked.resource, jkt=jkt
         )
-        return self._grants.tokens(opened)
+        return await self._grants.tokens(opened)
 
     async def _code(self, client: Client, asked: Asked, jkt: str | None, origin: Origin) -> TokenSet:
         """RFC 6749 §4.1.3. A code that comes a second time ends what it gave the first time (§10.5)."""
@@ -169,7 +169,7 @@ class Token:
                 ended = await self._redeeming.end(tx, asked.code, client, origin, self._clock.now())
             await self._marks.mark(*ended)
             raise InvalidGrant
-        return self._grants.tokens(_narrowed(opened, meant))
+        return await self._grants.tokens(_narrowed(opened, meant))
 
     async def _device(self, client: Client, asked: Asked, jkt: str | None, origin: Origin) -> TokenSet:
         """RFC 8628 §3.4."""
@@ -184,7 +184,7 @@ class Token:
             raise self._told(waiting)
         if opened is None:
             raise InvalidGrant
-        return self._grants.tokens(opened)
+        return await self._grants.tokens(opened)
 
     async def _open_device(
         self, tx: Executor, client: Client, code: DeviceCode, jkt: str | None, origin: Origin

@@ -83,6 +83,7 @@ ADVICE = {
     "only_way_in": "Have the tenant's policy changed first, or set up another provider in place of this one.",
     "origin_not_allowed": "Add the page's origin to `ALLOW_ORIGINS`, exactly as the browser writes it.",
     "owner_is_admin": "Change the role in the company first.",
+    "own_proof_required": "Let the person sign in another way, and set up a second factor of their own there.",
     "passkey_exists": "Tell the person that this device has a passkey here already.",
     "passkey_refused": "Ask for new options and let the person try again.",
     "password_login_disabled": "Offer single sign-on instead.",
