@@ -154,6 +154,7 @@ class TestKeys:
 
 class TestDoctor:
     def test_a_healthy_set_up_is_in_order(self, production: dict[str, str], tmp_path: Path) -> None:
+        identry("migrate", "up", cwd=tmp_path, **production)
         report = identry("doctor", cwd=tmp_path, **production)
         assert report.returncode == 0, report.stdout
         for line in ("ok  PostgreSQL: 18", "ok  Redis: answers", "ok  migrations: at version"):

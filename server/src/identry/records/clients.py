@@ -167,22 +167,6 @@ def _known(values: dict[str, Any]) -> None:
 # -- secrets ---------------------------------------------------------------------------------------------------------
 
 
-async def find_proven(db: Executor, client_id: str, secret_hash: bytes, now: datetime) -> tuple[Client, bool] | None:
-    """The client of that name and whether a live secret of it has this hash; None: there is no such client."""
-    row = await db.fetchrow(
-        f"""
-        SELECT {_OF_CLIENT}, EXISTS (
-            SELECT FROM client_secrets s
-            WHERE s.client_id = c.id AND s.secret_hash = $2 AND (s.expires_at IS NULL OR s.expires_at > $3))
-        FROM clients c WHERE c.client_id = $1
-        """,  # noqa: S608 - constant column names
-        client_id,
-        secret_hash,
-        now,
-    )
-    return (Client(*row[:-1]), row[-1]) if row else None
-
-
 async def end_secrets(tx: Executor, row_id: UUID) -> None:
     """Forget every secret of a client."""
     await tx.execute("DELETE FROM client_secrets WHERE client_id = $1", row_id)
@@ -191,7 +175,10 @@ async def end_secrets(tx: Executor, row_id: UUID) -> None:
 async def find_all_proven(
     db: Executor, presented: list[tuple[str, bytes]], now: datetime
 ) -> dict[tuple[str, bytes], tuple[Client, bool]]:
-    """The same for many pairs of name and hash; pairs whose name is unknown are not in it."""
+    """For pairs of name and hash: the client of that name, and whether a live secret of it has that hash.
+
+    Pairs whose name is unknown are not in it.
+    """
     rows = await db.fetch(
         f"""
         SELECT a.client_id, a.secret_hash, EXISTS (
