@@ -18,7 +18,7 @@ _LAST: tuple[frozenset[str], ...] = (_ALL, frozenset(), frozenset("AQgw"), froze
 
 def encoded(raw: bytes) -> str:
     """The text of bytes."""
-    return b2a_base64(raw, newline=False).rstrip(b"=").translate(_WRITTEN).decode("ascii")
+    return segment(raw).decode("ascii")
 
 
 def segment(raw: bytes) -> bytes:

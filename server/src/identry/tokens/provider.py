@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from identry.core.base64url import encoded
+from identry.core.base64url import decoded, encoded
 from identry.core.clock import Clock
 from identry.core.ids import uuid7
 from identry.tokens.signing import Signer, Signing
@@ -88,7 +87,7 @@ class ProviderMint:
             "sub": f"app:{number}",
             "type": "access",
             "scope": " ".join(scopes),
-            "jti": base64.urlsafe_b64encode(secrets.token_bytes(24)).decode(),  # of no session
+            "jti": encoded(secrets.token_bytes(24)),  # of no session
         }
         return self._sign(claims, client_id, dpop_jkt=dpop_jkt, at_jwt=at_jwt)
 
@@ -173,7 +172,7 @@ def _at_hash(access_token: str, alg: str) -> str:
 
 def _provider_jti(session_id: UUID) -> str:
     """A token's id that says whose session it is to us, and nothing to others (the claims are exact: no `sid`)."""
-    return base64.urlsafe_b64encode(session_id.bytes + secrets.token_bytes(8)).decode()
+    return encoded(session_id.bytes + secrets.token_bytes(8))
 
 
 def session_of_jti(jti: object) -> UUID | None:
@@ -181,6 +180,6 @@ def session_of_jti(jti: object) -> UUID | None:
     if not isinstance(jti, str) or len(jti) != 32:
         return None
     try:
-        return UUID(bytes=base64.b64decode(jti, altchars=b"-_", validate=True)[:16])
+        return UUID(bytes=decoded(jti)[:16])
     except ValueError:
         return None

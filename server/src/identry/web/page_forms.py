@@ -7,7 +7,6 @@ anything (SECURITY ASVS 3.5.1).
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from identry.core.base64url import encoded
 from identry.core.secrets import equal, new_token
 from identry.web.call import Call
 from identry.web.cookies import Cookie
@@ -94,7 +94,7 @@ class FormGuard:
 
     def _token(self, secret: str) -> str:
         digest = hmac.digest(self._key, secret.encode(), "sha256")
-        return base64.urlsafe_b64encode(digest[:24]).decode()
+        return encoded(digest[:24])
 
 
 def typed_fields(raw: bytes) -> Mapping[str, str]:
