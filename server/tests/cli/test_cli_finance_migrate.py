@@ -14,20 +14,15 @@ import pytest
 from harness import Servers
 from services.databases import create_database, migrated_database, with_database
 from services.finance import SCHEMA
-from typer.testing import CliRunner
-
-from identry.cli.commands import program
+from services.program import identry as run
 
 PROGRAM = str(Path(sys.executable).with_name("identry"))
 
 
 async def identry(*arguments: str, **env: str) -> tuple[int, str, str]:
-    """Run a command in this process (a new one takes seconds on a busy machine); code, standard output and error."""
-    variables: dict[str, str | None] = {"ARGON2_MEMORY": "64", "ARGON2_THREADS": "1", **env}
-    result = await asyncio.to_thread(CliRunner().invoke, program, arguments, env=variables)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+    """Run a command; code, standard output and error."""
+    done = await asyncio.to_thread(lambda: run(*arguments, cwd=Path("/"), **env))
+    return done.returncode, done.stdout, done.stderr
 
 
 async def process(*arguments: str, cwd: Path, **env: str) -> tuple[int, str]:

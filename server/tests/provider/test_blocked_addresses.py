@@ -6,15 +6,15 @@ import asyncio
 import re
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from harness import PASSWORD, Harness, Servers
 from provider.applications import application
 from provider.callers import MANAGE, administrator, service_token
-from typer.testing import CliRunner
+from services.program import identry
 
-from identry.cli.commands import program
 from identry.web.operations import Operation
 
 BLOCKS = f"{MANAGE}/api/admin/security/blocked-ips"
@@ -174,15 +174,15 @@ async def test_only_administrators_of_the_platform_block(app: Harness) -> None:
 
 
 async def test_an_operator_blocks_from_the_command_line_and_running_servers_hear_of_it(
-    app: Harness, servers: Servers
+    app: Harness, servers: Servers, tmp_path: Path
 ) -> None:
     env = {"APP_ENV": "development", "DATABASE_URL": servers.postgres_url, "REDIS_URL": servers.redis_url}
     env["TRUSTED_PROXY_CIDRS"] = "127.0.0.0/8"
     address = fresh(app)
 
     async def command(*words: str) -> tuple[int, str]:
-        done = await asyncio.to_thread(CliRunner().invoke, program, ["blocked-ips", *words], "", env)
-        return done.exit_code, done.output
+        done = await asyncio.to_thread(lambda: identry("blocked-ips", *words, cwd=tmp_path, **env))
+        return done.returncode, done.stdout + done.stderr
 
     async def becomes(status: int) -> None:
         async with asyncio.timeout(30):
@@ -206,3 +206,13 @@ async def test_an_operator_blocks_from_the_command_line_and_running_servers_hear
         assert (code, said in shown) == (1, True), shown
     told = (await app.audit("address.unblocked", actor_type="system"))[-1]
     assert address in told["details"]
+
+
+async def test_without_redis_the_answer_is_still_all_that_standard_output_has(
+    app: Harness, servers: Servers, tmp_path: Path
+) -> None:
+    env = {"APP_ENV": "development", "DATABASE_URL": servers.postgres_url, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    address = fresh(app)
+    done = await asyncio.to_thread(lambda: identry("blocked-ips", "add", address, cwd=tmp_path, **env))
+    (line,) = done.stdout.splitlines()
+    assert (done.returncode, f"{address}/128" in line, done.stderr) == (0, True, "")

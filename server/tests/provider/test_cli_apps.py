@@ -1,4 +1,4 @@
-"""`identry apps …`: applications from the command line, in this process but with a database connection of its own."""
+"""`identry apps …`: applications from the command line."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import json
 import re
 import secrets
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from click.testing import Result
 from harness import Harness, Servers
-from typer.testing import CliRunner
-
-from identry.cli.commands import program
+from services.program import identry
 
 SERVICE = {"grant_type": "client_credentials"}
 
@@ -21,15 +19,15 @@ SERVICE = {"grant_type": "client_credentials"}
 class Cli:
     """Runs commands against the database of the run."""
 
-    def __init__(self, servers: Servers) -> None:
-        self._env = {"APP_ENV": "development", "DATABASE_URL": servers.postgres_url}
+    def __init__(self, servers: Servers, cwd: Path) -> None:
+        self._env, self._cwd = {"APP_ENV": "development", "DATABASE_URL": servers.postgres_url}, cwd
 
-    async def __call__(self, *arguments: str, text: str = "") -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, program, ["apps", *arguments], text, self._env)
+    async def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(lambda: identry("apps", *arguments, cwd=self._cwd, **self._env))
 
     async def json(self, *arguments: str) -> Any:
         done = await self(*arguments, "--json")
-        assert done.exit_code == 0, done.output
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
 
@@ -39,7 +37,7 @@ async def token_status(app: Harness, client_id: str, secret: str) -> int:
 
 
 async def test_an_application_lives_from_create_to_delete(app: Harness, servers: Servers, tmp_path: Path) -> None:
-    cli, name = Cli(servers), f"reports-{secrets.token_hex(4)}"
+    cli, name = Cli(servers, tmp_path), f"reports-{secrets.token_hex(4)}"
     made = await cli.json(
         "create", "Reports", "--client-id", name, "--redirect-uri", "https://reports.example.com/callback",
         "--redirect-uri", "http://localhost:3000/callback", "--access-ttl", "5m", "--first-party",
@@ -79,8 +77,8 @@ async def test_an_application_lives_from_create_to_delete(app: Harness, servers:
     assert await token_status(app, name, third) == 200
 
     refused = await cli("delete", name)
-    assert (refused.exit_code, "nothing was changed" in refused.stderr) == (1, True)
-    assert (await cli("delete", name, "--yes")).exit_code == 0
+    assert (refused.returncode, "nothing was changed" in refused.stderr) == (1, True)
+    assert (await cli("delete", name, "--yes")).returncode == 0
     assert await token_status(app, name, third) == 401
     rows = await app.db.fetch(
         "SELECT event FROM auth_audit_logs WHERE details->>'client' = $1 AND event LIKE 'client.%' ORDER BY id", name
@@ -90,10 +88,10 @@ async def test_an_application_lives_from_create_to_delete(app: Harness, servers:
     ]  # fmt: skip
 
 
-async def test_what_a_person_reads_shows_a_secret_once(servers: Servers) -> None:
-    cli, name = Cli(servers), f"spa-{secrets.token_hex(4)}"
+async def test_what_a_person_reads_shows_a_secret_once(servers: Servers, tmp_path: Path) -> None:
+    cli, name = Cli(servers, tmp_path), f"spa-{secrets.token_hex(4)}"
     public = await cli("create", "Page", "--client-id", name, "--public")
-    assert public.exit_code == 0, public.output
+    assert public.returncode == 0, public.stderr
     assert "secret is shown" not in public.stdout
     assert f"nobody can sign in yet: identry apps update {name} --redirect-uri" in public.stderr
     confidential = await cli("update", name, "--confidential")
@@ -103,14 +101,14 @@ async def test_what_a_person_reads_shows_a_secret_once(servers: Servers) -> None
     assert re.search(r"^created at +[0-9-]{10} [0-9:]{5} UTC$", confidential.stdout, re.MULTILINE)
     again = await cli("update", name, "--public")
     assert "client secret" not in again.stdout
-    assert (await cli("rotate-secret", name)).exit_code == 1
+    assert (await cli("rotate-secret", name)).returncode == 1
 
 
 async def test_what_cannot_be_is_one_clear_line(servers: Servers, tmp_path: Path) -> None:
-    cli, name = Cli(servers), f"taken-{secrets.token_hex(4)}"
+    cli, name = Cli(servers, tmp_path), f"taken-{secrets.token_hex(4)}"
     private = tmp_path / "jwks.json"
     private.write_text(json.dumps({"keys": [{"kty": "RSA", "n": "x", "e": "AQAB", "d": "secret"}]}))
-    assert (await cli("create", "Taken", "--client-id", name)).exit_code == 0
+    assert (await cli("create", "Taken", "--client-id", name)).returncode == 0
     for arguments, expected in (
         (("create", "x", "--client-id", name), "another application has this client_id"),
         (("create", "x", "--client-id", "no spaces"), "--client-id: must be"),
@@ -136,5 +134,5 @@ async def test_what_cannot_be_is_one_clear_line(servers: Servers, tmp_path: Path
         (("delete", "nobody", "--yes"), "application not found"),
     ):
         done = await cli(*arguments)
-        assert done.exit_code == 1, arguments
+        assert done.returncode == 1, arguments
         assert expected in done.stderr, (arguments, done.stderr)

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from identry.cli.keepsakes import Keepsakes
-from identry.cli.one_off import running_here
+from identry.cli.one_off import quiet_settings, running_here
 from identry.cli.terminal import say
 from identry.core.address import is_loopback
 from identry.core.clock import SystemClock
@@ -22,7 +22,7 @@ from identry.core.db import Database, Unavailable
 from identry.core.kv.protocol import KVUnavailable
 from identry.core.migrate import MigrationError, migrate_status
 from identry.entitlements import Catalogue, CatalogueError
-from identry.settings import Problem, Settings, SettingsError, for_serving, gather, load, unread_names, warnings
+from identry.settings import Problem, Settings, SettingsError, for_serving, gather, unread_names, warnings
 
 _TOO_SKEWED = 5.0
 _OLDEST_POSTGRES = 140000
@@ -64,7 +64,7 @@ async def _examine() -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in unread_names(gather())]
-        settings = load()
+        settings = quiet_settings()
     except SettingsError as error:
         return [*findings, *map(_problem, error.problems)]
     findings += [Finding(Grade.NOTE, p.name, p.problem, p.what_to_do) for p in warnings(settings)]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from identry.cli.one_off import running_here
+from identry.cli.one_off import quiet_settings, running_here
 from identry.cli.terminal import complain_of, list_problems, say
 from identry.core import jose
 from identry.core.clock import SystemClock
@@ -14,7 +14,7 @@ from identry.core.db import Database
 from identry.core.secrets import root_secret
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.records.keys import KeySchedule
-from identry.settings import Settings, SettingsError, load, load_for_serving
+from identry.settings import Settings, SettingsError, load_for_serving
 from identry_kit.apierror import APIError
 
 _DATE = "%Y-%m-%d %H:%M"
@@ -75,7 +75,7 @@ def _with_keys(run: Callable[[SigningKeys, str], Awaitable[None]]) -> int:
 
 
 def _settings() -> Settings:
-    settings = load()
+    settings = quiet_settings()
     return (None if settings.database_url else running_here(settings)) or load_for_serving()
 
 

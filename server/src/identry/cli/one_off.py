@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from identry.cli.keepsakes import Keepsakes
+from identry.core import observability
 from identry.core.embedded import EmbeddedPostgres
 from identry.settings import Problem, Secret, Settings, SettingsError, load
 from identry.settings.rules import LOCAL_DATABASE
+
+
+def quiet_settings() -> Settings:
+    """The settings, and from here on a log that leaves standard output to the answer: warnings, on standard error.
+
+    Raises:
+        SettingsError: a variable cannot be read.
+    """
+    observability.configure(level="WARNING", form="console", stream=sys.stderr)
+    return load()
 
 
 def one_off_settings(advice: str = "set it to the Auth PostgreSQL") -> Settings:
@@ -20,7 +32,7 @@ def one_off_settings(advice: str = "set it to the Auth PostgreSQL") -> Settings:
     Raises:
         SettingsError: a variable cannot be read, or there is no database; `advice` says which one is wanted.
     """
-    settings = load()
+    settings = quiet_settings()
     if settings.database_url:
         return settings
     if (nearby := running_here(settings)) is not None:
