@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,18 @@ def _logging_of_its_own() -> Iterator[None]:
     """A framework that is made in a test may configure all logging."""
     with restored_logging():
         yield
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What is logged, but for what other tests leave behind in this process: servers, and tasks that end late."""
+
+    def ours(record: logging.LogRecord) -> bool:
+        return record.name.partition(".")[0] not in {"asyncio", "uvicorn", "mail"}
+
+    caplog.handler.addFilter(ours)
+    yield caplog
+    caplog.handler.removeFilter(ours)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from harness import Harness, Servers, running
+from harness import Harness, Servers, put_clocks_back, running
 from hypothesis import HealthCheck, settings
 from services.certificates import self_signed
 from services.logs import restored_logging
@@ -111,11 +111,17 @@ async def shared_app(servers: Servers) -> AsyncIterator[Harness]:
         yield harness
 
 
+@pytest.fixture(autouse=True)
+def _clocks() -> Iterator[None]:
+    """What a test moves ends with the test."""
+    yield
+    put_clocks_back()
+
+
 @pytest.fixture
-def app(shared_app: Harness) -> Iterator[Harness]:
-    """The shared application; its clock is put back after each test."""
-    yield shared_app
-    shared_app.clock.reset()
+def app(shared_app: Harness) -> Harness:
+    """The shared application."""
+    return shared_app
 
 
 _ROOT = Path(__file__).parents[2]

@@ -19,12 +19,14 @@ class Letter:
 
 
 async def letters(app: Harness, to: str, template: str | None = None) -> list[Letter]:
-    """Mail queued for an address, newest first."""
+    """Mail queued for an address, newest first; what a test has let grow too old to be sent is not there any more."""
     rows = await app.db.fetch(
         """
         SELECT id, template, recipient, payload_encrypted, attempts, give_up_at, sent_at, failed_at,
                last_error, created_at
-        FROM mail_outbox WHERE recipient = $1 AND ($2::text IS NULL OR template = $2) ORDER BY created_at DESC, id DESC
+        FROM mail_outbox
+        WHERE recipient = $1 AND ($2::text IS NULL OR template = $2) AND payload_encrypted IS NOT NULL
+        ORDER BY created_at DESC, id DESC
         """,
         to,
         template,

@@ -77,8 +77,9 @@ class Caller:
 
 ANONYMOUS = Caller()
 SCOPE = "identry_kit.request"
-"""The key in an ASGI scope under which the layer that makes a request's record keeps it. Copies of the scope share it;
-a request that a handler makes in the same task has a scope, and a record, of its own.
+"""The key in an ASGI scope under which the layer that makes a request's record keeps it. Copies of the scope share it,
+also when they have another token; a request that a handler makes in the same task has a scope, and a record, of its
+own.
 """
 
 
@@ -87,10 +88,12 @@ class Request:
 
     `route` is the path template (`/users/{id}`), set by whoever routes. `fields` are extra fields of the log line,
     `kept` is what inner layers keep for the length of the request; each key is a name of the layer's module. `proof` is
-    by what `jwtauth` knows the caller.
+    by what `jwtauth` knows the caller. `in_scope`: whether the scope has it as well, so that it is known whose it is.
     """
 
     __slots__ = ("_fields", "_kept", "_logger", "caller", "method", "path", "proof", "request_id", "route")
+
+    in_scope = False
 
     def __init__(
         self,
@@ -146,10 +149,26 @@ class Request:
         self._logger = base
 
 
+class RequestInScope(Request):
+    """A record that its layer keeps in the request's scope, too (`SCOPE`)."""
+
+    __slots__ = ()
+
+    in_scope = True
+
+
 _current: ContextVar[Request | None] = ContextVar("identry_kit.request", default=None)
 
 current = _current.get
 """The record of this request, or None outside of one. The cheapest access there is; typed `Request | None`."""
+
+
+def of(scope: Mapping[str, Any]) -> Request | None:
+    """The record of the request `scope`: the current one, unless that was made for another request, whose handler made
+    this one.
+    """
+    record = _current.get()
+    return record if record is None or not record.in_scope or scope.get(SCOPE) is record else None
 
 
 begin: Callable[[Request], Token[Request | None]] = _current.set

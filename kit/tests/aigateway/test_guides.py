@@ -39,7 +39,8 @@ async def test_the_guide_to_the_gateway_is_true(
         provider.status, provider.headers = status, {"retry-after": "7"}
         await run(failing, names)
         assert names["text"] == text
-    assert capsys.readouterr().out == "ai_unavailable 500\n"
+    # The application of other tests, which runs in this process, may log at any moment.
+    assert capsys.readouterr().out.splitlines().count("ai_unavailable 500") == 1
     await names["ai"].aclose()
     await run(prose, names)
     provider.status, provider.text = 200, "what your server answers"

@@ -103,7 +103,10 @@ async def test_an_ai_is_asked_once_for_each_order(both: dict[str, Any], mint: An
     service = both["fastapi"]
     await service("POST", "/api/orders", mint(), json={"item": "Kite", "cents": 900})
     ai.status = 429
-    assert (await service("POST", "/api/ai/narrate/1", mint(plan="pro"))).status_code == 503
+    refused = await service("POST", "/api/ai/narrate/1", mint(plan="pro"))
+    while refused.status_code == 504:  # a machine that needs half a minute to load the provider's library
+        refused = await service("POST", "/api/ai/narrate/1", mint(plan="pro"))
+    assert refused.status_code == 503
     ai.status, before = 200, len(ai.prompts)
     for plan in ("pro", "enterprise"):
         told = await service("POST", "/api/ai/narrate/1", mint(plan=plan, role="editor"))

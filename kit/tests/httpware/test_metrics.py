@@ -139,6 +139,29 @@ async def test_a_route_that_the_record_names_is_taken(call: Any, reply: Any) -> 
     assert totals(counts) == {("/named/{id}", "GET", "2xx"): 1}
 
 
+async def test_the_record_of_the_stack_inside_names_the_route_and_that_of_a_request_outside_does_not(
+    call: Any, reply: Any
+) -> None:
+    def named(route: str, then: Any) -> Any:
+        async def app(scope, receive, send) -> None:
+            record = context.current()
+            assert record is not None
+            record.route = route
+            await then(scope, receive, send)
+
+        return app
+
+    inner, outer = RequestCounts("inner"), RequestCounts("outer")
+
+    async def both(scope, receive, send) -> None:
+        await call(Metrics(reply(), inner), "/inside")
+        await reply()(scope, receive, send)
+
+    await call(Metrics(standard_stack(named("/named/{id}", both)), outer), "/named/7")
+    assert {route for route, _, _ in totals(outer)} == {"/named/{id}"}
+    assert {route for route, _, _ in totals(inner)} == {"unmatched"}
+
+
 async def test_an_error_that_escapes_is_a_500_and_goes_on(call: Any) -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         raise LookupError

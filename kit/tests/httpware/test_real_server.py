@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from identry_kit.httpware import standard_stack
+from identry_kit.httpware import Timeout, standard_stack
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -23,16 +23,20 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise LookupError
     if scope["path"] == "/stuck":
-        await send({"type": "http.response.body", "body": b"half", "more_body": True})
-        await asyncio.sleep(60)
+        await Timeout(stuck, 0.05)(scope, receive, send)
     await send({"type": "http.response.body", "body": b"done"})
+
+
+async def stuck(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+    await asyncio.sleep(60)
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        stack = standard_stack(app, max_body=1000, timeout=1)
+        stack = standard_stack(app, max_body=1000)
         config = uvicorn.Config(stack, log_config=None, lifespan="off", ws="none", http="h11")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve([listening]))

@@ -28,6 +28,7 @@ from identry_kit.httpware import (
     standard_stack,
 )
 from identry_kit.jwtauth import JWTAuth, Key, StaticKeys, Verifier
+from identry_kit.jwtauth.middleware import RequestRecord
 from identry_kit.testing import Issuer
 
 
@@ -167,22 +168,99 @@ async def test_a_request_made_inside_a_request_has_a_caller_and_a_deadline_of_it
         clock=issuer.clock,
     )
     ours, theirs = ([("Authorization", f"Bearer {issuer.mint(sub=sub)}")] for sub in ("1", "2"))
+    inner_lines: list[dict[str, Any]] = []
 
     async def who(scope, receive, send) -> None:
         await reply(200, [(b"x-sub", context.user_sub().encode())])(scope, receive, send)
 
     inner = stack(JWTAuth(who, verifier))
     bare = JWTAuth(Timeout(who, 60), verifier)
+    skinned = RequestRecord(JWTAuth(who, verifier))
+    logged = Logger(bare, sink=inner_lines.append)
 
     async def outer(scope, receive, send) -> None:
-        for app in (inner, bare):
+        for app in (inner, bare, skinned, logged):
             assert (await call(app, headers=theirs)).headers["x-sub"] == "2"
+            assert context.user_sub() == "1"
             assert (await call(app)).status == 401
+            assert context.user_sub() == "1"
         await asyncio.sleep(60)
 
     app = stack(JWTAuth(outer, verifier), timeout=0.1)
     for _ in range(2):
         assert (await call(app, headers=ours)).status == 504
+
+
+async def test_a_line_has_the_path_that_was_asked_for_whatever_a_router_makes_of_it(
+    call: Any, reply: Any, stack: Any
+) -> None:
+    async def mount(scope, receive, send) -> None:
+        scope["path"] = scope["path"].removeprefix("/mounted")
+        await reply()(scope, receive, send)
+
+    lines: list[dict[str, Any]] = []
+    await call(stack(mount, sink=lines.append), "/mounted/inside")
+    assert [line["path"] for line in lines] == ["/mounted/inside"]
+
+
+async def test_a_stack_inside_a_stack_calls_the_request_as_the_outer_one_does(
+    call: Any, reply: Any, stack: Any, sent: dict[str, Any]
+) -> None:
+    lines: list[dict[str, Any]] = []
+    inner = stack(reply(), sink=lines.append)
+    app = stack(RequestID(SecurityHeaders(inner)), sink=lines.append)
+    for headers in (sent["headers"], sent["headers"][:-1]):
+        answer = await call(app, headers=headers, chunks=sent["chunks"])
+        assert [line["request_id"] for line in lines] == [answer.headers["x-request-id"]] * 2
+        lines.clear()
+
+
+async def test_an_application_may_hand_a_request_of_its_own_to_the_whole_of_itself(
+    call: Any, reply: Any, stack: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope, receive, send) -> None:
+        if scope["path"] == "/old":
+            await whole({**first, "path": "/new"}, receive, send)
+        else:
+            await reply(203)(scope, receive, send)
+
+    async def outermost(scope, receive, send) -> None:
+        first.update(scope)
+        await whole(scope, receive, send)
+
+    first: dict[str, Any] = {}
+    whole = stack(app)
+    answer = await call(outermost, "/old")
+    assert (answer.status, len(answer.messages)) == (203, 2)
+    assert "panic" not in caplog.text
+
+
+async def test_the_parts_of_a_batch_each_have_the_caller_of_their_own_token(call: Any, stack: Any) -> None:
+    issuer = Issuer()
+    keys = StaticKeys([Key.from_pem(issuer.key.public_pem, issuer.key.kid)])
+    verifier = Verifier(keys, issuer=issuer.issuer, audience=issuer.audience, clock=issuer.clock)
+    tokens = {sub: f"Bearer {issuer.mint(sub=sub)}".encode() for sub in ("1", "2")}
+
+    async def who(scope, receive, send) -> None:
+        answers.append(context.user_sub())
+
+    async def note(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            answers.append(message["status"])
+
+    part = JWTAuth(who, verifier)
+
+    async def batch(scope, receive, send) -> None:
+        for sub in ("1", "2", "", "1"):  # copies of one scope, as a gateway makes them
+            headers = [(b"authorization", tokens[sub])] if sub else []
+            await part({**scope, "headers": headers}, receive, note)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    for _ in range(2):
+        answers: list[object] = []
+        assert (await call(stack(batch))).status == 204
+        assert answers == ["1", "2", 401, "1"]
 
 
 async def test_a_task_that_outlives_its_request_may_still_ask_for_a_deadline(call: Any, reply: Any, stack: Any) -> None:

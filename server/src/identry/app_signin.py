@@ -1,95 +1,39 @@
 """What every way to sign in at an application shares: a proven person becomes a grant, or is told what is missing.
 
 Password, mailed link and invitation end here. The gates, the policies of deployment and tenant and the second factor
-are those of `signin`; what is added is the application: the person is one of its members, the address is proven, and
+are those of `clearance`; what is added is the application: the person is one of its members, the address is proven, and
 the session is a grant to it. The code of a second factor comes with the first call (contracts/provider-api.md §7), so
 nothing waits in between.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import msgspec
 
+from identry.app_refusals import (
+    DpopNeeded,
+    EmailNotVerified,
+    MfaCodeNeeded,
+    NotAMember,
+    UnknownApplication,
+    WrongMfaCode,
+)
+from identry.clearance import Clearance
 from identry.core.clock import Clock
-from identry.core.db import Database
+from identry.core.db import Database, Executor
 from identry.core.origin import Origin
-from identry.oauth.grants import Grants, Opening
+from identry.oauth.grants import Grants, Opened, Opening
+from identry.opening import Spend, use_up
 from identry.records import app_members, clients, factors, seats, user_profiles
 from identry.records.audit import Audit
 from identry.records.clients import Client
 from identry.records.users import ADMINISTRATORS, User
-from identry.second_factor import FactorUnreadable, SecondFactors
-from identry.signin import (
-    AccountInactive,
-    CredentialsChanged,
-    MfaRequired,
-    MfaSetupRequired,
-    PasswordLoginDisabled,
-    PendingApproval,
-    RegistrationRejected,
-    SignIn,
-)
-from identry_kit.apierror import BadRequest, Forbidden, Unauthorized
+from identry.refusals import CredentialsChanged, MfaRequired, note_blocked, note_failed
+from identry.second_factor import SecondFactors
+from identry_kit.apierror import Forbidden, Unauthorized
 from identry_kit.context import annotate
-
-
-class UnknownApplication(BadRequest):
-    """400: no application has this `client_id`, or it is switched off."""
-
-    message = "unknown application"
-
-
-class DpopNeeded(BadRequest):
-    """400: tokens of this application are bound to a key; it gets them at `/oauth/token`."""
-
-    message = "this application needs proof of possession; sign in through /oauth/authorize"
-
-
-class EmailNotVerified(Forbidden):
-    """403: nobody proved yet that they read the mailbox of the address."""
-
-    message = "email not verified"
-
-
-class NotAMember(Forbidden):
-    """403: the person does not belong to the application."""
-
-    message = "not a member of this application"
-
-
-class MfaCodeNeeded(Unauthorized):
-    """401: the first factor was right; send the request again with `mfa_code`, a code of the app or a recovery code."""
-
-    api_error = "mfa_required"
-    message = "a code of the second factor is needed"
-
-
-class WrongMfaCode(Unauthorized):
-    """401: the first factor was right, the code was wrong or used before."""
-
-    message = "invalid mfa code"
-
-
-REFUSALS = (
-    MfaCodeNeeded,
-    WrongMfaCode,
-    CredentialsChanged,
-    EmailNotVerified,
-    NotAMember,
-    PendingApproval,
-    RegistrationRejected,
-    AccountInactive,
-    PasswordLoginDisabled,
-    MfaSetupRequired,
-    FactorUnreadable,
-)
-"""Why a proven person gets no grant: for the operations that end here."""
-
-
-class RefusedCode(BadRequest):
-    """400: the code that a change of the second factor takes is wrong or was used before."""
-
-    message = WrongMfaCode.message
 
 
 class Login(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -107,21 +51,38 @@ class Login(msgspec.Struct, frozen=True, omit_defaults=True):
     device_token: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody of whom nothing more is asked.
+
+    Attributes:
+        amr: how they authenticated (RFC 8176).
+        spends: what uses up what proved it, in the transaction that opens the grant.
+    """
+
+    amr: tuple[str, ...]
+    spends: tuple[Spend, ...] = ()
+
+    def before(self, spend: Spend) -> Admitted:
+        """The same, with something more that is used up, after the others."""
+        return replace(self, spends=(*self.spends, spend))
+
+
 class AppSignIn:
     """Signs people in at applications.
 
     Args:
-        signin: of a surface that issues no tickets.
+        clearance: of a surface that issues no tickets.
     """
 
     def __init__(
-        self, db: Database, clock: Clock, audit: Audit, second: SecondFactors, signin: SignIn, grants: Grants
+        self, db: Database, clock: Clock, audit: Audit, second: SecondFactors, clearance: Clearance, grants: Grants
     ) -> None:
         self._db = db
         self._clock = clock
         self._audit = audit
         self._second = second
-        self._signin = signin
+        self._clearance = clearance
         self._grants = grants
 
     async def application(self, client_id: str) -> Client:
@@ -153,8 +114,8 @@ class AppSignIn:
         origin: Origin,
         *,
         mailbox_proven: bool = False,
-    ) -> tuple[str, ...]:
-        """All that is asked of a proven person; how they have authenticated after it. A code that was sent is used up.
+    ) -> Admitted:
+        """All that is asked of a proven person. A code that was sent is looked at; `open` uses it up.
 
         Args:
             user: as read before the proof.
@@ -172,18 +133,19 @@ class AppSignIn:
             RateLimited: the account used up its wrong codes.
             ServiceUnavailable: nobody can tell.
         """
-        await self._signin.admit(user, origin)
+        await self._clearance.admit(user, origin)
         if not user.email_verified and not mailbox_proven:
             raise await self._blocked(user, EmailNotVerified, origin)
         if not await self.belongs(user, client):
             raise await self._blocked(user, NotAMember, origin)
-        if user.mfa_enabled and code is not None:
-            amr = await self._prove(user, amr, code, origin)
+        typed = code if user.mfa_enabled else None
+        if typed is not None:
+            amr = tuple(dict.fromkeys((*amr, "otp", "mfa")))  # a mailed link is "otp" as well
         try:
-            await self._signin.clear(user, amr, origin)
+            await self._clearance.clear(user, amr, origin)
         except MfaRequired:
             raise MfaCodeNeeded from None
-        return amr
+        return Admitted(amr, () if typed is None else (await self._prove(user, typed, origin),))
 
     async def belongs(self, user: User, client: Client) -> bool:
         """Whether somebody may use an application: its members and the platform's administrators; of an application of
@@ -201,7 +163,7 @@ class AppSignIn:
         self,
         user: User,
         client: Client,
-        amr: tuple[str, ...],
+        admitted: Admitted,
         origin: Origin,
         via: str,
         scopes: tuple[str, ...] | None = None,
@@ -210,22 +172,27 @@ class AppSignIn:
 
         Raises:
             CredentialsChanged: account or application changed since the proof.
+            WrongMfaCode: the code was used meanwhile.
+            APIError: whatever else uses a proof up raises.
             ServiceUnavailable: the database cannot tell.
         """
         opening = Opening(
             client=client,
             user_id=user.id,
             token_version=user.token_version,
-            amr=amr,
+            amr=admitted.amr,
             auth_time=self._clock.now(),
             scopes=tuple(client.scopes) if scopes is None else scopes,
             signed_in=True,
             event="auth.login.succeeded",
             via=via,
         )
-        opened = await self._grants.open(self._db, opening, origin)
-        if opened is None:
-            raise await self._blocked(user, CredentialsChanged, origin)
+        try:
+            opened = await self._opened(opening, admitted.spends, origin)
+        except CredentialsChanged:
+            raise await self._blocked(user, CredentialsChanged, origin) from None
+        except WrongMfaCode:
+            raise await self._wrong_code(user, origin) from None
         annotate(sign_in="succeeded")
         tokens = await self._grants.tokens(opened)
         profile = await user_profiles.find(self._db, user.id)
@@ -241,47 +208,48 @@ class AppSignIn:
             profile.must_change_password,
         )
 
-    async def _prove(self, user: User, amr: tuple[str, ...], code: str, origin: Origin) -> tuple[str, ...]:
-        """Use up a code of the second factor; a wrong one counts for the account, whatever way it came."""
+    async def _opened(self, opening: Opening, spends: tuple[Spend, ...], origin: Origin) -> Opened:
+        """The grant, and what proved the person used up; both or neither.
+
+        Raises:
+            CredentialsChanged: account or application changed since the proof.
+        """
+        if not spends:
+            opened = await self._grants.open(self._db, opening, origin)
+        else:
+            async with self._db.transaction() as tx:
+                await use_up(tx, opening.user_id, *spends)
+                if (opened := await self._grants.open(tx, opening, origin)) is None:
+                    raise CredentialsChanged  # nothing is used up
+        if opened is None:
+            raise CredentialsChanged
+        return opened
+
+    async def _prove(self, user: User, code: str, origin: Origin) -> Spend:
+        """What uses a right code of the second factor up; a wrong one counts for the account, whatever way it came."""
         factor = await factors.find(self._db, user.id)
         if factor is None or factor.confirmed_at is None:
             raise await self._blocked(user, CredentialsChanged, origin)
         proof = await self._second.require(user, factor, code)
-        used = False
-        if proof is not None:
-            async with self._db.transaction() as tx:
-                await factors.lock(tx, user.id)
-                used = await proof.use(tx)
-                if used:
-                    await factors.refund_failure(tx, user.id)
-                    await self._audit.record(
-                        tx,
-                        "auth.mfa.succeeded",
-                        origin,
-                        actor=user.id,
-                        target=user.id,
-                        details={"factor": proof.factor},
-                    )
-        if not used:
-            annotate(sign_in="failed")
-            await self._record(user, "auth.mfa.failed", "wrong code", origin)
-            raise WrongMfaCode
-        return tuple(dict.fromkeys((*amr, "otp", "mfa")))
+        if proof is None:
+            raise await self._wrong_code(user, origin)
+
+        async def spend(tx: Executor) -> None:
+            await factors.lock(tx, user.id)
+            if not await proof.use(tx):
+                raise WrongMfaCode
+            await factors.refund_failure(tx, user.id)
+            details = {"factor": proof.factor}
+            await self._audit.record(tx, "auth.mfa.succeeded", origin, actor=user.id, target=user.id, details=details)
+
+        return spend
+
+    async def _wrong_code(self, user: User, origin: Origin) -> WrongMfaCode:
+        await note_failed(self._db, self._audit, "auth.mfa.failed", user.id, origin, reason="wrong code")
+        return WrongMfaCode()
 
     async def _blocked(
         self, user: User, refusal: type[Forbidden] | type[Unauthorized], origin: Origin
     ) -> Forbidden | Unauthorized:
-        annotate(sign_in="blocked")
-        await self._record(user, "auth.login.blocked", refusal.message, origin)
+        await note_blocked(self._db, self._audit, user.id, refusal.message, origin)
         return refusal()
-
-    async def _record(self, user: User, event: str, reason: str, origin: Origin) -> None:
-        await self._audit.record(
-            self._db,
-            event,
-            origin,
-            actor="anonymous" if event == "auth.mfa.failed" else user.id,
-            target=user.id,
-            success=False,
-            details={"reason": reason},
-        )

@@ -1,12 +1,13 @@
 """The statement that opens sessions: whoever proved themselves may still sign in, now; all of it happens or nothing.
 
-One round trip and one commit, for all that are to be opened at the same time. What the proof used up may go with it
-(`Using`), so that nothing that works once is spent without a session, and no session is there without it. Nobody but
-`signin` sends it.
+One round trip and one commit, for all that are to be opened at the same time. What the proof used up goes with it, so
+that nothing that works once is spent without a session, and no session is there without it: as a part of the statement
+(`Using`), or before it in a transaction (`Spend`). Nobody but `signin` sends the statement.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,6 +18,19 @@ import msgspec
 from identry.core.batches import Batches
 from identry.core.db import Executor
 from identry.records import audit as audit_log
+from identry.records import users
+
+Spend = Callable[[Executor], Awaitable[None]]
+"""Uses up what proved somebody, in the transaction of what comes of it, which holds the user's row; raises when it was
+used before.
+"""
+
+
+async def use_up(tx: Executor, user_id: UUID, *spends: Spend) -> None:
+    """Use proofs of a user up, in this order; the user's row is held before whatever hangs on it, as everywhere."""
+    await users.lock(tx, user_id)
+    for spend in spends:
+        await spend(tx)
 
 
 class Using(NamedTuple):
@@ -121,6 +135,10 @@ class Openings:
             batches = self._proven[used.using] = Batches(self._open_proven)
         return await batches(new.user_id.bytes, (new, used)) or False
 
+    async def open_in(self, tx: Executor, new: NewSession) -> bool:
+        """`open`, in the caller's transaction."""
+        return bool(await self._sent_by(tx, None, [new]))
+
     async def _open_plain(self, asked: list[NewSession]) -> dict[bytes, bool]:
         return await self._sent(None, asked, asked)
 
@@ -129,8 +147,11 @@ class Openings:
         return await self._sent(asked[0][1].using, rows, [new for new, _ in asked])
 
     async def _sent(self, using: Using | None, rows: Any, asked: list[NewSession]) -> dict[bytes, bool]:
-        opened = {row[0] for row in await self._db.fetch(_statement(using), [_encode(row).decode() for row in rows])}
+        opened = await self._sent_by(self._db, using, rows)
         return {new.user_id.bytes: new.id in opened for new in asked}
+
+    async def _sent_by(self, db: Executor, using: Using | None, rows: Any) -> set[UUID]:
+        return {row[0] for row in await db.fetch(_statement(using), [_encode(row).decode() for row in rows])}
 
 
 @cache

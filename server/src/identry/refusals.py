@@ -1,9 +1,15 @@
-"""Why a proven identity gets no session, or none yet: the errors that every path to one shares, and the gates."""
+"""Why a sign-in ends in no session, or in none yet: the errors that every path shares, the gates, what is noted."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from identry.core.db import Executor
+from identry.core.origin import Origin
+from identry.records.audit import Audit
 from identry.records.users import ApprovalStatus, User
 from identry_kit.apierror import Forbidden, Unauthorized
+from identry_kit.context import annotate
 
 
 class PendingApproval(Forbidden):
@@ -90,3 +96,22 @@ def gate(user: User) -> None:
         raise PendingApproval
     if not user.is_active:
         raise AccountInactive
+
+
+async def note_failed(
+    db: Executor, audit: Audit, event: str, user_id: UUID | None, origin: Origin, **details: object
+) -> None:
+    """Somebody did not prove who they are: in the audit log and the line of the request.
+
+    `user_id` is whose account it was about, as far as one is known.
+    """
+    annotate(sign_in="failed")
+    await audit.record(db, event, origin, actor="anonymous", target=user_id, success=False, details=details)
+
+
+async def note_blocked(db: Executor, audit: Audit, user_id: UUID, reason: str, origin: Origin) -> None:
+    """Somebody proved who they are, and may not sign in."""
+    annotate(sign_in="blocked")
+    await audit.record(
+        db, "auth.login.blocked", origin, actor=user_id, target=user_id, success=False, details={"reason": reason}
+    )

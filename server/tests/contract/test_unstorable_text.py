@@ -132,4 +132,13 @@ async def test_a_client_that_names_itself_so_is_unknown_and_harms_nobody_who_ask
     bad = {"Authorization": "Basic " + base64.b64encode(b"a%00b:secret").decode()}
     statuses = await asyncio.gather(*(ask(*one) for one in [(good,), (bad,)] * 10))
     assert statuses == [200, 401] * 10
+    for name in (r"a\u0000b", r"a\ud800b", r"\u0000"):
+        claims = f'{{"iss":"{name}","sub":"{name}","aud":"https://auth.example.com","jti":"{name}","exp":1}}'
+        parts = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (b'{"alg":"RS256"}', claims.encode())]
+        assertion = {
+            "client_assertion": ".".join([*parts, "c2ln"]),
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        }
+        statuses = await asyncio.gather(*(ask(good), ask({}, **assertion), ask(good)))
+        assert statuses == [200, 401, 200]
     assert await ask({}, client_id="a\x00b", client_secret="c") == 400

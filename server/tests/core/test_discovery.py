@@ -147,6 +147,24 @@ def test_endpoints_are_https(name: str, url: Any) -> None:
         read_metadata("https://login.acme.com", document("https://login.acme.com", **{name: url}))
 
 
+@every("name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"])
+@every(
+    "url",
+    [
+        "https://[x/a",
+        "https://a]/",
+        "https://a\u2100b/",
+        "https://a:x/",
+        "https://a:99999/",
+        "https://ü/",
+        "https://a/\x7f",
+    ],
+)
+def test_endpoints_are_what_libraries_can_take_apart(name: str, url: str) -> None:
+    with pytest.raises(DiscoveryFailed, match=name):
+        read_metadata("https://login.acme.com", document("https://login.acme.com", **{name: url}))
+
+
 def test_the_secret_is_shown_as_the_provider_takes_it() -> None:
     issuer = "https://login.acme.com"
 

@@ -13,8 +13,12 @@ from identry.core.late import Late
 
 _WHO_LOADS = """
 import asyncio, sys, threading
+from identry.core.late import Late
 from identry.core.passkeys import Assertion, Attestation, PasskeyError, RelyingParty
 from identry.core.txt_records import DnsUnavailable, TxtRecords
+from identry.federation import openid
+from identry.federation.provider import ClientSecret
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 on_loop = []
 
@@ -42,10 +46,22 @@ async def main():
     except DnsUnavailable:
         pass
 
+    await asyncio.gather(*(Late(openid.load)() for _ in range(5)))
+    url = openid.authorization_url("https://a", "c", "https://r", state="s", nonce="n", verifier="v")
+    form, shown = openid.token_request("c", "v", "https://r", "client_secret_basic", "c", ClientSecret("x"))
+    assert (url[:10], form["code"], shown[:6]) == ("https://a?", "c", "Basic ")
+    key = generate_private_key(65537, 2048).public_key()
+    told = {"iss": "i", "aud": "c", "sub": "s", "exp": 9, "iat": 1, "nonce": "n"}
+    openid.check_claims(told, issuer="i", client_id="c", nonce="n", access_token="a", now=1.0, leeway=0)
+    try:
+        openid.check_signature("eyJhbGciOiJSUzI1NiJ9.e30.AAAA", key)
+    except openid.TokenRefused as refused:
+        assert str(refused) == "signature"
+
 asyncio.run(main())
 loaded = {name.partition(".")[0] for name in sys.modules}
-assert {"webauthn", "dns"} <= loaded
-heavy = {"webauthn", "cbor2", "dns", "asn1crypto", "OpenSSL"}
+assert {"webauthn", "dns", "authlib", "joserfc"} <= loaded
+heavy = {"webauthn", "cbor2", "dns", "asn1crypto", "OpenSSL", "authlib", "joserfc"}
 print("on the loop:", [name for name in on_loop if name.partition(".")[0] in heavy])
 """
 

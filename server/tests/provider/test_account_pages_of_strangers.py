@@ -29,12 +29,14 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_the_mail(app: Har
     page = await browser.submit(new_password="password")
     assert page.status == 400
     assert "among the first that attackers try" in page.text
+    page = await browser.open(next(link for link in page.links if "lang=de" in link))
+    assert ("Neues Passwort" in page.text, page.status) == (True, 200), "another language, the same link of the mail"
     page = await browser.submit(new_password=NEW)
     assert page.path == "/reset-password/done"
 
     person.password = NEW
     assert (await browser.sign_in(person)).path == "/account"
-    await browser.open(f"/reset-password?token={token}")
+    await browser.open(f"/reset-password?token={token}&lang=en")
     page = await browser.submit(new_password="another good passphrase")
     assert (page.status, "no longer valid" in page.text) == (400, True)
 

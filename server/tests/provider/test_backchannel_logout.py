@@ -91,6 +91,13 @@ async def left(app: Harness, client: App) -> list[Any]:
     return await app.db.fetch("SELECT * FROM logout_notices WHERE client_id = $1", client.client.id)
 
 
+async def settled(app: Harness, client: App, pause: timedelta) -> None:
+    """Wait until whoever told this client has noted what it answered: to be told again after a pause, or never."""
+    async with asyncio.timeout(30):
+        while any(row["next_attempt_at"] > app.clock.now() + pause for row in await left(app, client)):
+            await asyncio.sleep(0.01)
+
+
 async def test_an_application_hears_which_session_of_whom_has_ended(app: Harness) -> None:
     async with listening() as listener:
         client, id_token = await ended(app, listener.url)
@@ -123,6 +130,7 @@ async def test_who_does_not_hear_is_told_again_later_and_forgotten_when_heard(ap
         for count in (1, 2, 3):
             await tell(app)
             await listener.hears(count)
+            await settled(app, client, FIRST_RETRY * 2 ** (count - 1))
             await tell(app)
             assert len(listener.heard) == count, "not before its time"
             app.clock.advance(FIRST_RETRY * 2**count)

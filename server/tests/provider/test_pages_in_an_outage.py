@@ -1,30 +1,43 @@
-"""PostgreSQL goes away while somebody looks at pages: they are told to try again, and nothing is half done."""
+"""PostgreSQL goes away while somebody signs in or looks at pages: they are told to try again, nothing is half done."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 from faults.proxy import FaultProxy, Mode
-from harness import PASSWORD, Harness, Person, Servers, running
+from federation import Federation, Window, federation, guid, someone
+from harness import PASSWORD, Harness, Person, Servers
 from provider.applications import App, application
 from provider.authorization import CALLBACK, request_of
 from provider.page_browser import ORIGIN, Page, PageBrowser
+from provider.people import log_in, member, public_app
 from provider.test_authorize import id_token
+from provider.test_link_pages import link_to
+from provider.test_magic_links import link_for, redeem, sending_app
+from second_factor import secured, ticket_for, verify
+
+from identry.records import app_members
 
 SECTIONS = ["", "/profile", "/security", "/sessions", "/apps", "/identities", "/history", "/email", "/passkeys"]
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """An application, and the way to its PostgreSQL."""
+    """An application that knows a provider, and the way to its PostgreSQL."""
 
-    app: Harness
+    there: Federation
     way: FaultProxy
+
+    @property
+    def app(self) -> Harness:
+        """The application."""
+        return self.there.app
 
     @asynccontextmanager
     async def cut(self, at: bytes = b"") -> AsyncIterator[None]:
@@ -54,8 +67,8 @@ async def house(servers: Servers) -> AsyncIterator[House]:
     folder = unquote(parse_qs(urlsplit(servers.postgres_url).query)["host"][0])
     async with FaultProxy(f"{folder}/.s.PGSQL.5432", 0) as way:
         there = replace(servers, postgres_url=f"postgresql://postgres@127.0.0.1:{way.port}/identry")
-        async with running(there) as app:
-            yield House(app, way)
+        async with federation(there) as made:
+            yield House(made, way)
 
 
 async def alive(app: Harness, person: Person) -> int:
@@ -227,6 +240,108 @@ async def test_what_is_cut_off_in_the_middle_is_not_done_and_can_be_sent_again(
         (303, about.after),
     }
     assert await about.done()
+
+
+async def link_on_the_page(house: House) -> Proof:
+    """Somebody comes by a mailed link."""
+    return await _by_link(house, await house.app.make_user(), "/account")
+
+
+async def link_before_a_second_factor(house: House) -> Proof:
+    """Somebody comes by a mailed link, and is asked for a code."""
+    return await _by_link(house, (await secured(house.app)).person, "/login/verify")
+
+
+async def _by_link(house: House, person: Person, after: str) -> Proof:
+    browser = PageBrowser(house.app)
+    await browser.open(await link_to(house.app, person))
+    send = _form(browser, "/login/link/open")
+
+    async def arrives() -> bool:
+        return str((await send()).headers.get("location", "")) == after
+
+    return Proof(send, b'"amr":["otp"]', arrives)
+
+
+async def link_of_an_application(house: House) -> Proof:
+    """Somebody who never proved the address comes by a link to an application."""
+    made, header = await sending_app(house.app)
+    person = await member(house.app, made, email_verified=False)
+    token = await link_for(house.app, made, header, person.email)
+    return _answered(lambda: redeem(house.app, made, token), _OPENED + b"\x0amagic_link")
+
+
+async def recovery_code(house: House) -> Proof:
+    """Somebody types a recovery code."""
+    ada = await secured(house.app, codes=True)
+    ticket = await ticket_for(house.app, ada.person)
+    return _answered(lambda: verify(house.app, ticket, ada.codes[0]), b'"amr":["pwd","otp","mfa"]')
+
+
+async def recovery_code_at_an_application(house: House) -> Proof:
+    """Somebody sends one with the password."""
+    made, ada = await public_app(house.app), await secured(house.app, codes=True)
+    await app_members.insert(
+        house.app.db, made.client.id, ada.person.id, "user", invite_sent=False, now=house.app.clock.now()
+    )
+    send = partial(log_in, house.app, made, ada.person.email, mfa_code=ada.codes[0])
+    return _answered(send, _OPENED + b"\x08password")
+
+
+async def code_of_a_provider(house: House) -> Proof:
+    """Somebody comes back from a provider."""
+    window, directory = Window(house.there), guid()
+    await house.there.tenant(directory)
+    code = (await window.arrive(someone(directory)))["code"]
+    return _answered(lambda: window.exchange(code), b'"amr":["sso"]')
+
+
+_OPENED = b"auth.login.succeeded\0\0\0"
+"""The beginning of how a grant is opened: an event, the length of what follows, by what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Something that works once.
+
+    Attributes:
+        send: presents it.
+        told: what PostgreSQL is told when it opens something.
+        works: presents it again.
+    """
+
+    send: Callable[[], Awaitable[Any]]
+    told: bytes
+    works: Callable[[], Awaitable[bool]]
+
+
+def _answered(send: Callable[[], Awaitable[Any]], told: bytes) -> Proof:
+    async def works() -> bool:
+        return (await send()).status_code == 200
+
+    return Proof(send, told, works)
+
+
+PROOFS = [
+    link_on_the_page,
+    link_before_a_second_factor,
+    link_of_an_application,
+    recovery_code,
+    recovery_code_at_an_application,
+    code_of_a_provider,
+]
+
+
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.__name__)
+async def test_what_works_once_is_not_spent_by_an_outage_before_it_opened_anything(
+    house: House, proof: Callable[[House], Awaitable[Proof]]
+) -> None:
+    made = await proof(house)
+    async with house.cut(at=made.told):
+        reply = await made.send()
+    assert (reply.status_code, bool(reply.headers["retry-after"])) == (503, True)
+    assert await made.works()
+    assert not await made.works()
 
 
 async def test_no_page_takes_an_outage_for_somebody_who_is_not_signed_in(house: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 import resets
 from harness import PASSWORD, Harness, Person
 from letters import letters
+from provider.accessibility import page_faults
 from provider.account import kept
 from provider.applications import App, claims_of
 from provider.page_browser import PageBrowser
@@ -116,6 +117,38 @@ async def test_six_resets_within_a_minute_from_one_address_are_one_too_many(app:
     statuses = [(await post(app, f"/api/auth/{path}", {**body, "email": somebody()}, ip)).status_code for _ in "123456"]
     assert statuses[-1] == 429
     assert 429 not in statuses[:-1]
+
+
+async def test_pages_and_json_of_a_reset_count_together_and_the_page_says_when_to_come_back(app: Harness) -> None:
+    """contracts/provider-api.md §13; the link that was refused for the limit opens the account afterwards."""
+    person = await app.make_user()
+    token = await reset_token(app, person.email)
+    german = {"Accept-Language": "de"}
+    asking, setting = PageBrowser(app), PageBrowser(app, headers=german)
+    for browser, page, body, path in (
+        (asking, "/forgot-password", {"email": person.email}, "/api/auth/request-password-reset"),
+        (setting, f"/reset-password?token={token}", {"token": "x", "password": NEW}, "/api/auth/reset-password"),
+    ):
+        for _ in range(4):
+            status = (await post(app, path, {**body, "email": somebody()}, browser.address)).status_code
+            assert status in {200, 400}
+        await browser.open(page)
+    assert (await asking.submit(email=somebody())).path == "/forgot-password/sent", "the fifth"
+    await asking.open("/forgot-password")
+    refused = await asking.submit(email=person.email)
+    assert refused.status == 429
+    assert "Too many attempts. Try again in 1 min." in refused.text
+    assert refused.form().fields["email"] == person.email, "nothing has to be typed again"
+    assert page_faults(refused) == []
+
+    await post(app, "/api/auth/reset-password", {"token": "x", "password": NEW}, setting.address)
+    refused = await setting.submit(new_password=NEW)
+    assert refused.status == 429
+    assert int(refused.reply.headers["retry-after"]) > 0
+    assert "Zu viele Versuche. Versuchen Sie es in 1 Min. noch einmal." in refused.text
+    assert page_faults(refused) == []
+    app.clock.advance(61)
+    assert (await setting.submit(new_password=NEW)).path == "/reset-password/done"
 
 
 async def test_an_invited_person_chooses_a_password_and_is_signed_in(app: Harness) -> None:

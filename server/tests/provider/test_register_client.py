@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from harness import Harness, Servers
@@ -130,8 +131,8 @@ async def test_it_is_off_unless_it_is_switched_on(app: Harness) -> None:
     assert registration_rooms(replace(app.app.settings, dynamic_registration=False), app.app.engines) == []
 
 
-async def test_the_command_line_makes_initial_access_tokens(app: Harness, servers: Servers) -> None:
-    done = await Cli(servers)("registration-token", "partner", "--uses", "1", "--ttl", "1h")
-    assert done.exit_code == 0, done.output
+async def test_the_command_line_makes_initial_access_tokens(app: Harness, servers: Servers, tmp_path: Path) -> None:
+    done = await Cli(servers, tmp_path)("registration-token", "partner", "--uses", "1", "--ttl", "1h")
+    assert done.returncode == 0, done.stderr
     headers = {**bearer(done.stdout.strip()), "X-Forwarded-For": app.fresh_ip()}
     assert (await app.http.post(REGISTER, json=METADATA, headers=headers)).status_code == 201

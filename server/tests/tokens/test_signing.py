@@ -58,6 +58,25 @@ async def test_what_a_key_refuses_is_told_to_whoever_asked_for_that() -> None:
     assert await signing({"n": 3}) == "key JWT 3", "and the next are signed as before"
 
 
+async def test_a_library_that_panics_leaves_nobody_waiting() -> None:
+    class Panic(BaseException):
+        """What the cryptography library raises when it meets a bug of its own."""
+
+    class Broken(Key):
+        def sign(self, claims: Mapping[str, Any], typ: str = "JWT") -> str:
+            if claims["n"] == 1:
+                raise Panic
+            return super().sign(claims, typ)
+
+    key = Broken()
+    signing = Signing(lambda: key)
+    asked = [asyncio.ensure_future(signing({"n": n})) for n in range(12)]
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers.pop(1), Panic)
+    assert answers == [f"key JWT {n}" for n in range(12) if n != 1]
+
+
 async def test_nothing_is_signed_for_whoever_is_gone() -> None:
     key = Key()
     signing = Signing(lambda: key)

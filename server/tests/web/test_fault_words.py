@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from identry.web.decoding import decode_body
 from identry.web.errors import InvalidRequest
-from identry.web.validation import TotpCode, decode_body
+from identry.web.validation import TotpCode
 
 
 class Sent(msgspec.Struct):

@@ -19,13 +19,13 @@ from rows import every
 from identry.core.limits import Limit
 from identry.documents import full_table
 from identry.signin import AccountInactive, CredentialsChanged, PendingApproval, RegistrationRejected, SignIn
+from identry.web.decoding import decode_body, decode_form
 from identry.web.openapi import document, refusals
 from identry.web.openapi.answers import envelope
 from identry.web.openapi.catalogue import errors_markdown
 from identry.web.openapi.document import TAGS, operation_id, template
 from identry.web.operations import Guard, Operation
 from identry.web.surfaces import is_page
-from identry.web.validation import decode_body, decode_form
 from identry_kit.apierror import APIError
 
 TABLE = full_table()

@@ -33,7 +33,7 @@ class Repeated(dict[str, Any]):
         self.added = None
 
 
-class Exchange(context.Request):
+class Exchange(context.RequestInScope):
     """A request and its answer: a `send` that remembers whether and how the answer began, and adds headers to it.
 
     It is also the request's record where the whole stack makes both, which is one object less to make. `status` is 0
@@ -85,7 +85,14 @@ class Exchange(context.Request):
         return self.status != 0
 
     def add_defaults(self, lines: Lines, names: frozenset[bytes]) -> None:
-        """Add `lines` (called `names`) when the answer begins; a handler that sets one of them keeps its own."""
+        """Add `lines` (called `names`) when the answer begins; a handler that sets one of them keeps its own.
+
+        They take the place of those that a layer outside has added under the same names.
+        """
+        if not names.isdisjoint(self._names):
+            self._lines, self._own = (
+                tuple([line for line in kept if line[0] not in names]) for kept in (self._lines, self._own)
+            )
         self._lines += lines
         self._names |= names
 
@@ -121,7 +128,8 @@ class Exchange(context.Request):
                 break
         else:
             return [*headers, *self._lines, *self._own]
-        return [*headers, *self._missing(headers, self._lines), *self._missing(headers, self._own)]
+        taken = {name for name, _ in headers}
+        return [*headers, *[line for line in (*self._lines, *self._own) if line[0] not in taken]]
 
     def _merged_once(self, message: Repeated) -> Headers:
         if message.added is self._lines:

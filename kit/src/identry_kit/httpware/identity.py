@@ -24,9 +24,11 @@ def new_request_id() -> str:
 
     An id tells requests apart, it guards nothing: the 64 of a batch differ in their last 48 random bits only.
     """
-    if not _next:
-        _next.extend(_batch())
-    return _next.pop()
+    while True:
+        try:
+            return _next.pop()
+        except IndexError:  # not asked beforehand: another thread may take the last one
+            _next.extend(_batch())
 
 
 def _batch() -> list[str]:
@@ -35,11 +37,14 @@ def _batch() -> list[str]:
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id that the request brings, if it is a decent one, or a new one."""
+    """The id that the request brings, if it is a decent one, or that which a stack around this one gave it, or a new
+    one.
+    """
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return value.decode("ascii") if _ACCEPTED(value) else new_request_id()
-    return new_request_id()
+        if name == b"x-request-id" and _ACCEPTED(value):
+            return str(value, "ascii")
+    outer: context.Request | None = scope.get(context.SCOPE)
+    return outer.request_id if outer is not None and outer.request_id else new_request_id()
 
 
 class RequestID:
@@ -58,7 +63,8 @@ class RequestID:
         if kind == "lifespan":
             await self.app(scope, receive, send)
             return
-        record = context.Request(request_id_of(scope), method=scope.get("method", ""), path=scope["path"])
+        method, path = scope.get("method", ""), scope["path"]
+        record = scope[context.SCOPE] = context.RequestInScope(request_id_of(scope), method=method, path=path)
         token = context.begin(record)
         try:
             if kind == "http":

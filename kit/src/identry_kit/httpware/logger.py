@@ -47,10 +47,10 @@ class Logger:
             return
         start = perf_counter()
         exchange = Exchange.of(send)
-        record = context.current()
+        record = context.of(scope)
         token = None
         if record is None:
-            record = context.Request(method=scope["method"], path=scope["path"])
+            record = scope[context.SCOPE] = context.RequestInScope(method=scope["method"], path=scope["path"])
             token = context.begin(record)
         record.logger = self.logger
         escaped = True
@@ -72,7 +72,7 @@ class Logger:
             "event": EVENT,
             "request_id": record.request_id,
             "method": scope["method"],
-            "path": safe_path(scope["path"]),
+            "path": safe_path(record.path or scope["path"]),  # as it came: a router that mounts may change the scope
             "status": status,
             "duration_ms": int((perf_counter() - start) * 1e6) / 1000,
             "tenant_id": "" if caller.tenant_id is None else str(caller.tenant_id),

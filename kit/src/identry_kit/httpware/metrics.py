@@ -133,7 +133,7 @@ class Metrics:
             self._counts.count(scope["method"], self._route(scope), status, perf_counter() - start)
 
     def _route(self, scope: Scope) -> str:
-        record = context.current()
+        record = scope.get(context.SCOPE) or context.of(scope)
         if record is not None and record.route:
             return record.route
         route = scope.get("route")

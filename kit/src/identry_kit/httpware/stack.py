@@ -113,7 +113,7 @@ class _Stack:
                 request_id, declared = request_id_of(scope), declared_length(scope)
                 break
         else:
-            request_id = new_request_id()
+            request_id = new_request_id() if context.SCOPE not in scope else request_id_of(scope)
             if scope.get("http_version", "1.1") not in HTTP1:
                 declared = -1
         own: Lines = ((b"x-request-id", request_id.encode()),)

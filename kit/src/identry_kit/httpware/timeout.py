@@ -44,12 +44,14 @@ class Timeout:
             await self.app(scope, receive, send)
             return
         record = scope.get(context.SCOPE)
-        outer: Exchange | None = record if isinstance(record, Exchange) and record.alarm else scope.get(_KEY)
-        if outer is not None and outer.alarm is not None:
-            outer.alarm.move(outer, self._seconds)
+        exchange: Exchange | None = record if isinstance(record, Exchange) and record.alarm else scope.get(_KEY)
+        if exchange is None:
+            exchange = Exchange.of(send)
+        if exchange.alarm is not None:
+            exchange.alarm.move(exchange, self._seconds)
             await self.app(scope, receive, send)
             return
-        exchange = scope[_KEY] = Exchange.of(send)
+        scope[_KEY] = exchange
         alarm = self.begin(exchange, perf_counter())
         struck = False
         try:

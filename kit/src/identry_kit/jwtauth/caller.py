@@ -35,15 +35,19 @@ class Authenticator:
         None: `caller` tells, and raises what is wrong with a token. Raises MissingToken.
         """
         kept: context.Request | None = scope.get(context.SCOPE)
-        memo = scope.get(_KEPT) if kept is None else kept.proof
-        if memo is None or memo[0] is not self:
-            claims = self.verifier.seen(_credentials(scope))
+        proof = scope.get(_KEPT) if kept is None else kept.proof
+        credentials = _credentials(scope)
+        if proof is None or proof[0] is not self or proof[1] != credentials:  # copies of a scope may differ
+            claims = self.verifier.seen(credentials)
             memo = None if claims is None else claims.memo
             if memo is None or memo[0] is not self:
                 return None
-            _keep(scope, kept, memo)
-        caller: context.Caller = memo[1]
+            proof = self, credentials, memo[1]
+            _keep(scope, kept, proof)
+        caller: context.Caller = proof[2]
         record = context.current()
+        if record is not kept and (record is None or record.in_scope):
+            record = kept  # not the one of the request whose handler made this one
         if record is not None:
             record.caller = caller
         return caller
@@ -62,18 +66,21 @@ class Authenticator:
             if memo is None or memo[0] is not self:  # once per verified token, whose claims are given out again
                 made = caller_of(claims, token, tenant_claim=self.tenant_claim, sub_only=self.sub_only)
                 memo = claims.memo = (self, made)
-            _keep(scope, scope.get(context.SCOPE), memo)
+            _keep(scope, scope.get(context.SCOPE), (self, _credentials(scope), memo[1]))
             caller = self.known(scope)
             assert caller is not None, "it is in the scope now"
         return caller
 
 
-def _keep(scope: Scope, record: context.Request | None, memo: tuple[object, context.Caller]) -> None:
-    """For the next who asks. In the request's record, if the scope has one: a scope that grows is dear (0088)."""
+def _keep(scope: Scope, record: context.Request | None, proof: tuple[object, bytes, context.Caller]) -> None:
+    """For the next who asks: who told, by which credentials, and the caller.
+
+    In the request's record, if the scope has one: a scope that grows is dear (0088).
+    """
     if record is None:
-        scope[_KEPT] = memo
+        scope[_KEPT] = proof
     else:
-        record.proof = memo
+        record.proof = proof
 
 
 def has_credentials(scope: Scope) -> bool:

@@ -49,7 +49,7 @@ class JWTAuth:
         except APIError as error:
             await self.refuse(scope, send, error)
             return
-        if context.current() is not None:
+        if context.of(scope) is not None:
             await self.app(scope, receive, send)
         else:
             with context.use(await self._authenticator.caller(scope)):
@@ -81,11 +81,12 @@ class RequestRecord:
         """Serve one connection."""
         if self._authenticator is not None:
             scope[AUTHENTICATOR] = self._authenticator
-        if scope["type"] == "lifespan" or context.current() is not None:
+        if scope["type"] == "lifespan" or context.of(scope) is not None:
             await self.app(scope, receive, send)
             return
-        record = _new(context.Request)  # a class that is called costs more, see `httpware.stack`
+        record = _new(context.RequestInScope)  # a class that is called costs more, see `httpware.stack`
         context.Request.__init__(record, method=scope.get("method", ""), path=scope["path"])
+        scope[context.SCOPE] = record
         token = context.begin(record)
         try:
             await self.app(scope, receive, send)

@@ -15,7 +15,7 @@ from identry.app.people_rooms import app_invitations, people_signin, signing_up
 from identry.app.provider_engines import ProviderEngines
 from identry.app.sign_up_rooms import page_password_resets, registration
 from identry.app.token_rooms import device_authorization
-from identry.app_signin import UnknownApplication
+from identry.app_refusals import UnknownApplication
 from identry.core.known_devices import SECONDS_KNOWN
 from identry.core.limits import APP_ACCOUNT_FAILURES, BROWSER_MFA_VERIFY, PAGE_LOGIN
 from identry.core.origin import Origin

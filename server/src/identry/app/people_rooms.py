@@ -7,8 +7,9 @@ from identry.app.browser_rooms import demands
 from identry.app.engines import Engines
 from identry.app.provider_engines import ProviderEngines
 from identry.app.sign_up_rooms import app_password_resets
-from identry.app_signin import AppSignIn, RefusedCode
-from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN, APP_RESET_CONFIRM, APP_RESET_REQUEST
+from identry.app_refusals import RefusedCode
+from identry.app_signin import AppSignIn
+from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
 from identry.flows.app_invitation import routes as app_invitation
 from identry.flows.app_invitation.service import AcceptAppInvitation
 from identry.flows.login import applications as login
@@ -38,13 +39,12 @@ def people_rooms(settings: Settings, e: Engines, p: ProviderEngines) -> list[Ope
     """The operation table of `/api/auth` and `/api/profile`."""
     signin = app_clearance(settings, e, p)
     people = AppSignIn(e.db, e.clock, e.audit, e.second_factors, signin, p.grants)
-    reset = app_password_resets(settings, e, requests=APP_RESET_REQUEST, confirms=APP_RESET_CONFIRM)
     return [
         *_sign_up(settings, e),
         *login.operations(app_login(settings, e, signin), people, e.devices),
         *logout.operations(Logout(e.db, e.clock, e.audit, p.refresh_tokens, e.marks)),
         *refresh.operations(RefreshPublic(e.db, e.worker_limiter, p.refresh_tokens, p.refreshing, p.grants)),
-        *password_reset.operations(reset),
+        *password_reset.operations(app_password_resets(settings, e)),
         *profile.operations(OwnProfile(e.db, e.clock, e.audit)),
         *_second_factor(settings, e, signin),
         *app_invitation.operations(app_invitations(settings, e, people)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from identry.app.engines import Engines
-from identry.core.limits import APP_RESET_CONFIRM, Limit
+from identry.core.limits import APP_RESET_CONFIRM, APP_RESET_REQUEST, Limit
 from identry.core.mail.events import APP, PAGES
 from identry.flows.password_reset.service import PasswordReset
 from identry.flows.register.service import Register, no_tenant
@@ -40,14 +40,17 @@ def browser_password_resets(settings: Settings, e: Engines) -> PasswordReset:
 
 def page_password_resets(settings: Settings, e: Engines) -> PasswordReset:
     """The same for whoever asks on the pages; its links lead back to them."""
-    return _resets(settings, e, settings.password_reset_ttl, asked_in=PAGES)
+    return _pages_resets(settings, e, settings.password_reset_ttl)
 
 
-def app_password_resets(
-    settings: Settings, e: Engines, *, requests: Limit, confirms: Limit = APP_RESET_CONFIRM
-) -> PasswordReset:
+def app_password_resets(settings: Settings, e: Engines, *, requests: Limit = APP_RESET_REQUEST) -> PasswordReset:
     """The same for people of applications, who know the pages and perhaps nothing else of this house."""
-    return _resets(settings, e, settings.reset_token_ttl, asked_in=PAGES, requests=requests, confirms=confirms)
+    return _pages_resets(settings, e, settings.reset_token_ttl, requests)
+
+
+def _pages_resets(settings: Settings, e: Engines, ttl: timedelta, requests: Limit = APP_RESET_REQUEST) -> PasswordReset:
+    """Pages and JSON of the provider's surface count together (contracts/provider-api.md §13)."""
+    return _resets(settings, e, ttl, asked_in=PAGES, requests=requests, confirms=APP_RESET_CONFIRM)
 
 
 def _resets(settings: Settings, e: Engines, ttl: timedelta, *, asked_in: str = "", **limits: Limit) -> PasswordReset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -11,12 +10,11 @@ from typing import Any
 import msgspec
 
 from identry.cli.arguments import span_of
-from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, complain_of, list_problems, say
-from identry.core import partitions
+from identry.cli.one_off import database_of, kv_of, one_off
+from identry.cli.terminal import complain, say
 from identry.core.clock import SystemClock
-from identry.core.db import Database, Rejected, Unavailable
-from identry.core.kv import KV, MemoryKV, RevocationMarks
+from identry.core.db import Database
+from identry.core.kv import MemoryKV, RevocationMarks
 from identry.core.limits import Limiter
 from identry.core.origin import SYSTEM
 from identry.flows.client_admin.queries import Scope
@@ -24,8 +22,7 @@ from identry.flows.client_admin.service import OVERLAP, ClientAdmin, Issued
 from identry.flows.client_admin.views import AppView, IssuedAppView, columns, issued_view, view
 from identry.flows.register_client.service import RegisterClient
 from identry.records.audit import Audit
-from identry.settings import Settings, SettingsError
-from identry_kit.apierror import APIError
+from identry.settings import Settings
 
 Job = Callable[[ClientAdmin], Awaitable[int]]
 
@@ -240,41 +237,11 @@ def _run(job: Job) -> int:
 
 
 def _run_with(job: Callable[[Database, RevocationMarks], Awaitable[int]]) -> int:
-    """Do it with a database, saying in one line what cannot be done."""
-    try:
-        settings = one_off_settings()
-        return asyncio.run(_with_engines(settings, settings.database_url.reveal(), job))
-    except SettingsError as error:
-        list_problems(error.problems)
-    except Unavailable as error:
-        complain_of(error)
-    except (APIError, ValueError) as error:
-        complain(_in_options(str(error)))
-    except Rejected as error:
-        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
-    return 1
+    """Do it with a database, and with what running servers hear."""
 
+    async def with_engines(settings: Settings) -> int:
+        clock, ttl = SystemClock(), settings.oauth_access_token_ttl.total_seconds()
+        async with database_of(settings) as db, kv_of(settings, clock) as kv:
+            return await job(db, RevocationMarks(kv, clock, ttl=ttl))
 
-async def _with_engines(
-    settings: Settings, url: str, job: Callable[[Database, RevocationMarks], Awaitable[int]]
-) -> int:
-    clock = SystemClock()
-    db = Database(url, min_size=1, max_size=1, patience=10)
-    kv = kv_of(settings, clock)
-    try:
-        await db.open()
-        await partitions.ensure(db, clock.now())
-        ttl = settings.oauth_access_token_ttl.total_seconds()
-        return await job(db, RevocationMarks(kv, clock, ttl=ttl))
-    finally:
-        await kv.close()
-        await db.close()
-
-
-def kv_of(settings: Settings, clock: SystemClock) -> KV:
-    """Where running servers hear of what a command did; without Redis they look into the database by themselves."""
-    if not settings.redis_url:
-        return MemoryKV(clock)
-    from identry.core.kv.redis import RedisKV
-
-    return RedisKV(settings.redis_url.reveal(), timeout=settings.redis_timeout.total_seconds())
+    return one_off(with_engines, words=_in_options)

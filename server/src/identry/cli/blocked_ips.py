@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-from identry.cli.apps import kv_of
 from identry.cli.arguments import span_of
-from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, complain_of, list_problems, say
-from identry.core import partitions
+from identry.cli.one_off import database_of, kv_of, one_off
+from identry.cli.terminal import say
 from identry.core.address import TrustedProxies
 from identry.core.address_gate import AddressGate
 from identry.core.clock import SystemClock
-from identry.core.db import Database, Rejected
 from identry.core.origin import SYSTEM
 from identry.flows.block_addresses.service import BlockAddresses
 from identry.records import blocked_addresses
 from identry.records.audit import Audit
 from identry.records.blocked_addresses import BlockedAddress
-from identry.settings import Settings, SettingsError
-from identry_kit.apierror import APIError
+from identry.settings import Settings
 
 Job = Callable[[BlockAddresses], Awaitable[int]]
 
@@ -66,28 +61,13 @@ def _line(row: BlockedAddress) -> str:
 
 
 def _run(job: Job) -> int:
-    """Do it with the service, saying in one line what cannot be done."""
-    try:
-        return asyncio.run(_with_service(one_off_settings(), job))
-    except SettingsError as error:
-        list_problems(error.problems)
-    except (APIError, ValueError) as error:
-        complain_of(error)
-    except Rejected as error:
-        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
-    return 1
+    """Do it with the service."""
 
+    async def with_service(settings: Settings) -> int:
+        clock = SystemClock()
+        trusted = TrustedProxies(settings.trusted_proxy_cidrs)
+        async with database_of(settings) as db, kv_of(settings, clock) as kv:
+            gate = AddressGate(lambda: blocked_addresses.entries(db, clock.now()), kv, clock, trusted)
+            return await job(BlockAddresses(db, clock, Audit(clock), gate))
 
-async def _with_service(settings: Settings, job: Job) -> int:
-    clock = SystemClock()
-    db = Database(settings.database_url.reveal(), min_size=1, max_size=1, patience=10)
-    kv = kv_of(settings, clock)
-    trusted = TrustedProxies(settings.trusted_proxy_cidrs)
-    gate = AddressGate(lambda: blocked_addresses.entries(db, clock.now()), kv, clock, trusted)
-    try:
-        await db.open()
-        await partitions.ensure(db, clock.now())
-        return await job(BlockAddresses(db, clock, Audit(clock), gate))
-    finally:
-        await kv.close()
-        await db.close()
+    return one_off(with_service)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from identry.cli.arguments import uuid_of
-from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, complain_of, list_problems, say
-from identry.core import partitions
+from identry.cli.one_off import database_of, one_off
+from identry.cli.terminal import complain, list_problems, say
 from identry.core.clock import SystemClock
-from identry.core.db import Database, Rejected
 from identry.entitlements import Catalogue, CatalogueError
 from identry.flows.company_plans.service import CompanyPlans, PlanStatus
 from identry.records.audit import Audit
 from identry.settings import Settings, SettingsError, load
-from identry_kit.apierror import APIError
 
 
 def plans() -> int:
@@ -48,35 +44,16 @@ def assign(company: str, plan: str) -> int:
 
 
 def _with_plans(company: str, ask: Callable[[CompanyPlans, UUID], Awaitable[PlanStatus]]) -> int:
-    try:
-        settings = one_off_settings()
-        company_id = uuid_of(company)
-        status = asyncio.run(_ask(settings, settings.database_url.reveal(), company_id, ask))
-    except SettingsError as error:
-        list_problems(error.problems)
-    except (CatalogueError, APIError, ValueError) as error:
-        complain_of(error)
-    except Rejected as error:
-        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
-    else:
+    async def job(settings: Settings) -> int:
+        company_id, clock = uuid_of(company), SystemClock()
+        catalogue = Catalogue.load(settings.entitlements_file)
+        async with database_of(settings) as db:
+            status = await ask(CompanyPlans(db, clock, Audit(clock), catalogue), company_id)
         chosen = "" if status.chosen else " (the default: none was chosen)"
         owns = ", ".join(sorted(status.owned.modules)) or "nothing" if status.owned else "unknown to the catalogue"
         say(f"{company_id}: {status.plan}{chosen}: {owns}")
         if settings.core_url:
             complain("CORE_URL is set: Core tells what a company owns, and this plan counts for nothing")
         return 0
-    return 1
 
-
-async def _ask(
-    settings: Settings, url: str, company_id: UUID, ask: Callable[[CompanyPlans, UUID], Awaitable[PlanStatus]]
-) -> PlanStatus:
-    clock = SystemClock()
-    catalogue = Catalogue.load(settings.entitlements_file)
-    db = Database(url, min_size=1, max_size=1, patience=10)
-    try:
-        await db.open()
-        await partitions.ensure(db, clock.now())
-        return await ask(CompanyPlans(db, clock, Audit(clock), catalogue), company_id)
-    finally:
-        await db.close()
+    return one_off(job)

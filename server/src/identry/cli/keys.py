@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from identry.cli.one_off import quiet_settings, running_here
-from identry.cli.terminal import complain_of, list_problems, say
+from identry.cli.one_off import database_of, one_off, quiet_settings, running_here
+from identry.cli.terminal import say
 from identry.core import jose
 from identry.core.clock import SystemClock
-from identry.core.db import Database
 from identry.core.secrets import root_secret
 from identry.flows.rotate_keys.service import SigningKeys
 from identry.records.keys import KeySchedule
-from identry.settings import Settings, SettingsError, load_for_serving
-from identry_kit.apierror import APIError
+from identry.settings import Settings, load_for_serving
 
 _DATE = "%Y-%m-%d %H:%M"
 
@@ -63,30 +60,16 @@ def retire(kid: str, *, now: bool) -> int:
 
 
 def _with_keys(run: Callable[[SigningKeys, str], Awaitable[None]]) -> int:
-    try:
-        asyncio.run(_run(run))
-    except SettingsError as error:
-        list_problems(error.problems)
-    except (APIError, ValueError) as error:
-        complain_of(error)
-    else:
+    async def job(settings: Settings) -> int:
+        root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
+        schedule = KeySchedule.of(settings.longest_access_token)
+        async with database_of(settings) as db:
+            await run(SigningKeys(db, SystemClock(), root.sealer("signing-keys"), schedule), settings.jwt_kid)
         return 0
-    return 1
+
+    return one_off(job, settings=_settings)
 
 
 def _settings() -> Settings:
     settings = quiet_settings()
     return (None if settings.database_url else running_here(settings)) or load_for_serving()
-
-
-async def _run(run: Callable[[SigningKeys, str], Awaitable[None]]) -> None:
-    settings = _settings()
-    clock = SystemClock()
-    root = root_secret(settings.secret_key.reveal(), settings.jwt_signing_key_pem.reveal())
-    db = Database(settings.database_url.reveal(), min_size=1, max_size=1)
-    await db.open()
-    try:
-        schedule = KeySchedule.of(settings.longest_access_token)
-        await run(SigningKeys(db, clock, root.sealer("signing-keys"), schedule), settings.jwt_kid)
-    finally:
-        await db.close()

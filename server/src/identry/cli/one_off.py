@@ -1,16 +1,28 @@
-"""The settings of a command that works on the database and ends: as configured, or those of `identry dev` nearby."""
+"""Commands that work on the database and end: their settings, as configured or those of an `identry dev` nearby; the
+database; and one line about what cannot be done.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from identry.cli.keepsakes import Keepsakes
-from identry.core import observability
+from identry.cli.terminal import complain, complain_of, list_problems
+from identry.core import observability, partitions
+from identry.core.clock import SystemClock
+from identry.core.db import Database, Rejected
 from identry.core.embedded import EmbeddedPostgres
+from identry.core.kv import KV, MemoryKV
+from identry.entitlements import CatalogueError
 from identry.settings import Problem, Secret, Settings, SettingsError, load
 from identry.settings.rules import LOCAL_DATABASE
+from identry_kit.apierror import APIError
 
 
 def quiet_settings() -> Settings:
@@ -58,3 +70,54 @@ def running_here(settings: Settings) -> Settings | None:
         secret_key=settings.secret_key or Secret(keepsakes.secret_key()),
         jwt_signing_key_pem=settings.jwt_signing_key_pem or Secret(keepsakes.signing_key()),
     )
+
+
+def one_off(
+    job: Callable[[Settings], Coroutine[Any, Any, int]],
+    *,
+    settings: Callable[[], Settings] = one_off_settings,
+    words: Callable[[str], str] = str,
+) -> int:
+    """Do it, saying in one line what cannot be done; the exit code.
+
+    Args:
+        job: returns the exit code.
+        settings: finds them.
+        words: what an error says, in the words of the command.
+    """
+    try:
+        return asyncio.run(job(settings()))
+    except SettingsError as error:
+        list_problems(error.problems)
+    except (CatalogueError, APIError, ValueError) as error:
+        complain_of(error, words)
+    except Rejected as error:
+        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
+    return 1
+
+
+@asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[Database]:
+    """The database, ready to be written to; it is closed in the end."""
+    db = Database(settings.database_url.reveal(), min_size=1, max_size=1, patience=10)
+    try:
+        await db.open()
+        await partitions.ensure(db, SystemClock().now())
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def kv_of(settings: Settings, clock: SystemClock) -> AsyncIterator[KV]:
+    """Where running servers hear of what a command did; without Redis they look into the database by themselves."""
+    if settings.redis_url:
+        from identry.core.kv.redis import RedisKV
+
+        kv: KV = RedisKV(settings.redis_url.reveal(), timeout=settings.redis_timeout.total_seconds())
+    else:
+        kv = MemoryKV(clock)
+    try:
+        yield kv
+    finally:
+        await kv.close()

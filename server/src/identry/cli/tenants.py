@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from identry.cli.arguments import uuid_of
-from identry.cli.one_off import one_off_settings
-from identry.cli.terminal import complain, complain_of, list_problems, say
-from identry.core import partitions
+from identry.cli.one_off import database_of, one_off
+from identry.cli.terminal import complain, say
 from identry.core.clock import SystemClock
-from identry.core.db import Database, Rejected
-from identry.entitlements import BuiltInPlans, Catalogue, CatalogueError
+from identry.core.db import Database
+from identry.entitlements import BuiltInPlans, Catalogue
 from identry.flows.rbac.explain import Explain, Explanation
 from identry.flows.tenant_create.service import TenantCreate
 from identry.permissions import canonical
 from identry.records import tenants, users
 from identry.records.audit import Audit
-from identry.settings import Settings, SettingsError
-from identry_kit.apierror import APIError, NotFound
+from identry.settings import Settings
+from identry_kit.apierror import NotFound
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
@@ -92,23 +90,8 @@ def _print(email: str, slug: str, answer: Explanation) -> None:
 
 
 def _with_database(ask: Callable[[Database, Settings], Awaitable[int]]) -> int:
-    try:
-        settings = one_off_settings()
-        return asyncio.run(_run(settings, settings.database_url.reveal(), ask))
-    except SettingsError as error:
-        list_problems(error.problems)
-    except (CatalogueError, APIError, ValueError) as error:
-        complain_of(error)
-    except Rejected as error:
-        complain(f"{str(error).partition(chr(10))[0]}; is the database migrated? identry migrate up")
-    return 1
+    async def job(settings: Settings) -> int:
+        async with database_of(settings) as db:
+            return await ask(db, settings)
 
-
-async def _run(settings: Settings, url: str, ask: Callable[[Database, Settings], Awaitable[int]]) -> int:
-    db = Database(url, min_size=1, max_size=1, patience=10)
-    try:
-        await db.open()
-        await partitions.ensure(db, SystemClock().now())
-        return await ask(db, settings)
-    finally:
-        await db.close()
+    return one_off(job)

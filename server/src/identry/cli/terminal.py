@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from identry.core.db import Unavailable
 from identry.settings import Problem
@@ -21,10 +21,13 @@ def complain(text: str) -> None:
     sys.stderr.flush()
 
 
-def complain_of(error: Exception) -> None:
-    """Why it could not be done, in one line; of a database that does not answer also where to look."""
+def complain_of(error: Exception, words: Callable[[str], str] = str) -> None:
+    """Why it could not be done, in one line; of a database that does not answer also where to look.
+
+    `words` puts what the error says into the words of the command.
+    """
     hint = " (wrong DATABASE_URL, or PostgreSQL is not running there)" if isinstance(error, Unavailable) else ""
-    complain(f"{error}{hint}")
+    complain(f"{words(str(error))}{hint}")
 
 
 def list_problems(problems: Iterable[Problem]) -> None:

@@ -17,8 +17,7 @@ import structlog
 from identry.core.address import TrustedProxies, packed_address
 from identry.core.clock import Clock
 from identry.core.kv.protocol import KV, KVUnavailable
-from identry.core.secrets import random_below
-from identry.core.tasks import ended
+from identry.core.tasks import ended, spread
 from identry_kit.apierror import ServiceUnavailable
 
 log = structlog.get_logger(__name__)
@@ -126,7 +125,7 @@ class AddressGate:
     async def _look_again(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._interval * (800 + random_below(401)) / 1000):
+                async with asyncio.timeout(spread(self._interval)):
                     await self._told.wait()
             except TimeoutError:
                 pass

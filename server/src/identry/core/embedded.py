@@ -30,6 +30,7 @@ from identry.core import embedded_process as process
 from identry.core import embedded_user
 from identry.core.embedded_lock import AlreadyRunningError, FolderLock
 from identry.core.embedded_process import MAJOR, EmbeddedError
+from identry.core.processes import lines_of
 
 DATABASE = "identry"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
@@ -111,7 +112,7 @@ class EmbeddedPostgres:
         Raises:
             EmbeddedError: none is running.
         """
-        lines = process.lines_of(self._cluster / "postmaster.pid")
+        lines = lines_of(self._cluster / "postmaster.pid")
         if len(lines) < 5:
             raise EmbeddedError(f"no PostgreSQL is running on {self.data_dir}")
         return _url_of(Path(lines[4]))
@@ -181,7 +182,7 @@ class EmbeddedPostgres:
         """What a killed predecessor may have left: a server, its pid file, a half-made cluster, a socket folder."""
         shutil.rmtree(self._partial, ignore_errors=True)
         pid_file = self._cluster / "postmaster.pid"
-        lines = process.lines_of(pid_file)
+        lines = lines_of(pid_file)
         for pid in process.working_in(self._cluster, int(lines[0]) if lines and lines[0].isdecimal() else 0):
             process.end(pid)
         # The numbers in lock files may belong to strangers by now: PostgreSQL would refuse to start.
@@ -201,7 +202,7 @@ class EmbeddedPostgres:
         self._partial.rename(self._cluster)
 
     def _check_version(self) -> None:
-        version = "".join(process.lines_of(self._cluster / "PG_VERSION"))
+        version = "".join(lines_of(self._cluster / "PG_VERSION"))
         if version != MAJOR:
             raise EmbeddedError(
                 f"{self._cluster} holds PostgreSQL {version or '(no version)'} data, this release brings {MAJOR}: "
@@ -254,7 +255,7 @@ class EmbeddedPostgres:
     def _wait_until_ready(self, server: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            lines = process.lines_of(self._cluster / "postmaster.pid")
+            lines = lines_of(self._cluster / "postmaster.pid")
             if len(lines) > 7 and lines[0] == str(server.pid) and lines[7].startswith("ready"):
                 return
             if server.poll() is not None:
@@ -263,7 +264,7 @@ class EmbeddedPostgres:
         raise EmbeddedError(f"PostgreSQL was not ready within {seconds:.0f} s (log: {self.log_path})")
 
     def _complaint(self) -> str:
-        lines = process.lines_of(self.log_path)
+        lines = lines_of(self.log_path)
         grave = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):", line)]
         return re.sub(r"^.*?(FATAL|PANIC|ERROR):\s*", "", (grave or lines or ["no message"])[-1])
 

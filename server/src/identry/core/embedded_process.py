@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from identry.core import unprivileged
+from identry.core.processes import is_alive
 
 MAJOR = "18"
 
@@ -56,25 +57,6 @@ def run(identity: str, command: list[str], what: str, stdin: bytes = b"") -> Non
     if done.returncode or (complaint and stdin):  # a single-user server exits 0 after a failed statement
         text = complaint.group() if complaint else (done.stderr.strip().splitlines() or [b"no message"])[-1]
         raise EmbeddedError(f"PostgreSQL's {what} failed: {text.decode(errors='replace')}")
-
-
-def lines_of(path: Path) -> list[str]:
-    """The lines of a file; none when it cannot be read."""
-    try:
-        return path.read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not (stat := lines_of(Path(f"/proc/{pid}/stat"))) or ") Z " not in stat[0]
 
 
 def working_in(cluster: Path, pid: int) -> list[int]:

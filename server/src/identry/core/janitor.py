@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from identry.core.db import Database, Unavailable
-from identry.core.secrets import random_below
-from identry.core.tasks import ended
+from identry.core.tasks import ended, spread
 
 log = structlog.get_logger("identry.janitor")
 
@@ -79,7 +78,7 @@ class Janitor:
     async def _run(self) -> None:
         pause = self._first
         while True:
-            await asyncio.sleep(pause * (800 + random_below(401)) / 1000)
+            await asyncio.sleep(spread(pause))
             pause = self._interval
             try:
                 await self.round()

@@ -120,9 +120,9 @@ PAGE_LOGIN = Limit("page-login", 5, MINUTE)
 PAGE_LINK = Limit("page-link", 10, HOUR)
 """Links to sign in that are asked for on the pages, per client address; `MAGIC_LINK` counts besides, per mailbox."""
 APP_RESET_REQUEST = Limit("app-reset-request", 5, MINUTE)
-"""Per client address."""
+"""Per client address, the pages included; `RESET_REQUEST_EMAIL` counts besides, per mailbox."""
 APP_RESET_CONFIRM = Limit("app-reset-confirm", 5, MINUTE)
-"""Per client address."""
+"""Per client address, the pages included."""
 APP_INVITE = Limit("app-invite", 10, MINUTE)
 """Looking at an invitation to an application and accepting it, each per client address."""
 MAGIC_LINK = Limit("magic-link", 5, HOUR)
@@ -175,7 +175,13 @@ class Limiter:
         Raises RateLimited, or LimiterUnavailable when failing closed; both say when to come back.
         """
         storage_key = _storage_key(limit, key)
-        hit = await self._hit(storage_key, limit)
+        try:
+            hit = await self._kv.hit(storage_key, limit.limit, limit.window)
+        except KVUnavailable:
+            hit = await self._hit_without(storage_key, limit)
+        else:
+            if self._degraded:
+                self._note(degraded=False)
         if not hit.allowed:
             raise RateLimited(headers=self._told(limit, hit))
         if (spent := _SPENT.get()) is not None:
@@ -213,16 +219,11 @@ class Limiter:
             except KVUnavailable:
                 log.debug("limits.not_forgotten")
 
-    async def _hit(self, storage_key: str, limit: Limit) -> Hit:
-        try:
-            hit = await self._kv.hit(storage_key, limit.limit, limit.window)
-        except KVUnavailable:
-            self._note(degraded=True)
-            if self._fallback is None:
-                raise LimiterUnavailable(headers={"Retry-After": str(_UNAVAILABLE_RETRY_AFTER)}) from None
-            return await self._fallback.hit(storage_key, limit.limit, limit.window)
-        self._note(degraded=False)
-        return hit
+    async def _hit_without(self, storage_key: str, limit: Limit) -> Hit:
+        self._note(degraded=True)
+        if self._fallback is None:
+            raise LimiterUnavailable(headers={"Retry-After": str(_UNAVAILABLE_RETRY_AFTER)}) from None
+        return await self._fallback.hit(storage_key, limit.limit, limit.window)
 
     def _note(self, *, degraded: bool) -> None:
         if degraded and not self._degraded:

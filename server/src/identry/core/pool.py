@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from identry.core.tasks import apart
 from identry.core.within import Stalls, Within
 
 _REST = 60.0
@@ -235,6 +236,6 @@ class Pool:
         self._timer = asyncio.get_running_loop().call_later(_REST, self._rest)
 
     def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = apart(work, "pool")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -5,26 +5,24 @@ Source: contracts/browser-api.md §6 "start"; RFC 9700 §2.1, §4.7 (PKCE S256, 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import msgspec
 
-from identry.core.base64url import encoded
 from identry.core.clock import Clock
 from identry.core.db import Executor
+from identry.core.late import Late
 from identry.core.return_to import safe_return_to
 from identry.core.secrets import Sealer, SealError, new_token, token_hash
+from identry.federation import openid
 from identry.federation.provider import Provider
 from identry.records import pending_logins
 from identry.records.pending_logins import PendingLogin
 from identry_kit.apierror import ServiceUnavailable
 
 PENDING_TTL = timedelta(minutes=10)
-SCOPE = "openid profile email"
 
 
 class TooManyPending(ServiceUnavailable):
@@ -96,6 +94,7 @@ class Departures:
         self._db = db
         self._clock = clock
         self._sealer = sealer
+        self._ready = Late(openid.load)
 
     async def begin(self, provider: Provider, errand: Errand) -> Departure:
         """Remember the errand and say where to go.
@@ -103,6 +102,7 @@ class Departures:
         Raises:
             TooManyPending: too many are under way.
         """
+        await self._ready()
         state, nonce, verifier, binding = new_token(), new_token(), new_token(), new_token()
         now, state_hash = self._clock.now(), token_hash(state)
         secrets = Secrets(verifier, nonce, provider.issuer, provider.client_id, errand.hosted)
@@ -120,7 +120,16 @@ class Departures:
         )
         if not await pending_logins.insert(self._db, pending):
             raise TooManyPending
-        return Departure(_authorization_url(provider, state, nonce, verifier, errand.login_hint), binding)
+        url = openid.authorization_url(
+            provider.authorization_endpoint,
+            provider.client_id,
+            provider.redirect_uri,
+            state=state,
+            nonce=nonce,
+            verifier=verifier,
+            **({"login_hint": errand.login_hint} if errand.login_hint else {}),
+        )
+        return Departure(url, binding)
 
     async def returned(self, key: str, state: str, binding: str) -> Returned | None:
         """The sign-in that this browser began at this provider; whoever asks first has it, everybody else None."""
@@ -132,21 +141,3 @@ class Departures:
         except SealError:  # begun under a secret that this process does not know any more
             return None
         return Returned(pending, msgspec.json.decode(opened, type=Secrets))
-
-
-def _authorization_url(provider: Provider, state: str, nonce: str, verifier: str, login_hint: str) -> str:
-    challenge = encoded(hashlib.sha256(verifier.encode()).digest())
-    told = {
-        "client_id": provider.client_id,
-        "response_type": "code",
-        "redirect_uri": provider.redirect_uri,
-        "response_mode": "query",
-        "scope": SCOPE,
-        "state": state,
-        "nonce": nonce,
-        "code_challenge": challenge,
-        "code_challenge_method": "S256",
-        **({"login_hint": login_hint} if login_hint else {}),
-    }
-    glue = "&" if urlsplit(provider.authorization_endpoint).query else "?"
-    return provider.authorization_endpoint + glue + urlencode(told)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -28,7 +29,8 @@ COOLDOWN = 15.0
 MOST = 1000
 WELL_KNOWN = "/.well-known/openid-configuration"
 
-_URL = re.compile(r"https?://[^\s/?#@\\]+(?:[/?][^\s#\\]*)?", re.ASCII)
+_URL = re.compile(r"(?=[!-~]+\Z)https?://[^/?#@\\]+(?:[/?][^#\\]*)?")
+"""RFC 3986 knows printable ASCII and nothing else."""
 _MAX_URL = 2000
 
 
@@ -197,11 +199,19 @@ def read_metadata(issuer: str, document: Any) -> Metadata:
 
 def _endpoint(document: dict[str, Any], name: str, issuer: str) -> str:
     url = document.get(name)
-    if not isinstance(url, str) or len(url) > _MAX_URL or not _URL.fullmatch(url):
+    if not isinstance(url, str) or len(url) > _MAX_URL or not _is_url(url):
         raise DiscoveryFailed(f"the document names no {name}")
     if url.startswith("http:") and not issuer.startswith("http:"):
         raise DiscoveryFailed(f"its {name} is not https")
     return url
+
+
+def _is_url(text: str) -> bool:
+    """Whether whoever takes it apart will get to the end of it: brackets and port are looked at there, not before."""
+    try:
+        return _URL.fullmatch(text) is not None and urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 def _client_authentication(document: dict[str, Any]) -> ClientAuthentication:

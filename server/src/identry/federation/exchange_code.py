@@ -62,10 +62,16 @@ async def issue(tx: Executor, clock: Clock, user: User, arrival: Arrival) -> Iss
     return issued
 
 
-async def redeem(tx: Executor, clock: Clock, code: str, binding: str) -> tuple[UUID, Arrival] | None:
-    """Whose the code is and what it stands for; of any number of callers exactly one learns that."""
-    found = await one_time_tokens.consume(tx, Purpose.EXCHANGE_CODE, _bound(code, binding), clock.now())
+async def peek(db: Executor, clock: Clock, code: str, binding: str) -> tuple[UUID, Arrival] | None:
+    """Whose the code is and what it stands for; None: it opens nothing (any more)."""
+    found = await one_time_tokens.peek(db, Purpose.EXCHANGE_CODE, _bound(code, binding), clock.now())
     return (found.user_id, msgspec.json.decode(found.data, type=Arrival)) if found else None
+
+
+async def consume(tx: Executor, clock: Clock, code: str, binding: str) -> bool:
+    """Use the code; True for exactly one of any number of callers."""
+    found = await one_time_tokens.consume(tx, Purpose.EXCHANGE_CODE, _bound(code, binding), clock.now())
+    return found is not None
 
 
 def _bound(code: str, binding: str) -> bytes:

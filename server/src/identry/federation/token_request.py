@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from urllib.parse import quote_plus
-
 import structlog
 
 from identry.core.clock import Clock
+from identry.core.late import Late
 from identry.core.outbound import JsonReply, OutboundError
-from identry.federation import id_token, userinfo
+from identry.federation import id_token, openid, userinfo
 from identry.federation.departure import Secrets
-from identry.federation.id_token import ProvenIdentity, TokenRefused
-from identry.federation.provider import ClientAuthentication, ClientSecret, Provider, ProviderUnavailable
+from identry.federation.id_token import ProvenIdentity
+from identry.federation.openid import TokenRefused
+from identry.federation.provider import Provider, ProviderUnavailable
 from identry.federation.reach import Reaches
 from identry_kit.apierror import ServiceUnavailable
 
 log = structlog.get_logger("identry.federation")
 
-_OURS = frozenset({"invalid_client", "unauthorized_client"})
+_OURS = ("invalid_client", "unauthorized_client")
 """Errors of the provider that mean: our secret or registration is wrong. No person can do anything about it."""
 
 
@@ -28,6 +27,7 @@ class Proofs:
     def __init__(self, clock: Clock, reaches: Reaches) -> None:
         self._clock = clock
         self._reaches = reaches
+        self._ready = Late(openid.load)
 
     async def redeem(self, provider: Provider, code: str, secrets: Secrets) -> ProvenIdentity:
         """Who the code stands for.
@@ -36,8 +36,16 @@ class Proofs:
             TokenRefused: the provider did not take the code, or its ID token proves nothing.
             ProviderUnavailable: it does not answer, or not as a provider does.
         """
+        await self._ready()
         reach = self._reaches.of(provider)
-        form, authorization = _request(provider, code, secrets)
+        form, authorization = openid.token_request(
+            code,
+            secrets.verifier,
+            provider.redirect_uri,
+            provider.client_authentication,
+            provider.client_id,
+            provider.client_secret,
+        )
         try:
             reply = await reach.http.post_form(provider.token_endpoint, form, authorization=authorization)
         except OutboundError as error:
@@ -52,25 +60,6 @@ class Proofs:
         if proven.email is None and provider.userinfo_endpoint and access_token:
             return await userinfo.completed(proven, provider.userinfo_endpoint, access_token, reach.http)
         return proven
-
-
-def _request(provider: Provider, code: str, secrets: Secrets) -> tuple[dict[str, str], str | None]:
-    form = {
-        "grant_type": "authorization_code",
-        "code": code,
-        "redirect_uri": provider.redirect_uri,
-        "code_verifier": secrets.verifier,
-    }
-    shown, authorization = credentials(provider.client_authentication, provider.client_id, provider.client_secret)
-    return {**form, **shown}, authorization
-
-
-def credentials(how: ClientAuthentication, client_id: str, secret: ClientSecret) -> tuple[dict[str, str], str | None]:
-    """How a client proves itself: fields of the form, and the `Authorization` header (RFC 6749 §2.3.1)."""
-    if how == "client_secret_post":
-        return {"client_id": client_id, "client_secret": secret.reveal()}, None
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret.reveal())}"
-    return {}, "Basic " + b64encode(pair.encode()).decode("ascii")
 
 
 def _tokens(provider: Provider, reply: JsonReply) -> tuple[str, str | None]:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from identry.core.outbound import OutboundError
 from identry.core.secrets import equal
-from identry.federation.id_token import ProvenIdentity, TokenRefused, address_of, name_of
+from identry.federation.id_token import ProvenIdentity, address_of, name_of
+from identry.federation.openid import TokenRefused
 from identry.federation.provider import ProviderHttp, ProviderUnavailable
 from identry_kit.jwtauth import Claims
 

@@ -7,10 +7,11 @@ Source: contracts/provider-api.md §3 `App`, §5, §12; RFC 7591 §2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, NewType
 from uuid import UUID
+
+import msgspec
 
 from identry.core.db import Executor, affected
 
@@ -20,8 +21,7 @@ HOUSE = "identry-admin"
 ClientRowId = NewType("ClientRowId", UUID)
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(msgspec.Struct, frozen=True):
     """A row of `clients`; the field order is that of `COLUMNS`.
 
     Attributes:
@@ -82,9 +82,9 @@ class Client:
         return deployment if self.sign_up == "inherit" else self.sign_up == "open"
 
 
-COLUMNS = ", ".join(f.name for f in fields(Client))
-_OF_CLIENT = ", ".join(f"c.{f.name}" for f in fields(Client))
-CHANGEABLE = frozenset(f.name for f in fields(Client)) - {"id", "number", "client_id", "created_at", "updated_at"}
+COLUMNS = ", ".join(Client.__struct_fields__)
+_OF_CLIENT = ", ".join(f"c.{name}" for name in Client.__struct_fields__)
+CHANGEABLE = frozenset(Client.__struct_fields__) - {"id", "number", "client_id", "created_at", "updated_at"}
 
 
 async def find(db: Executor, client_id: str) -> Client | None:

@@ -153,16 +153,23 @@ async def consume(tx: Executor, purpose: Purpose, token_hash: bytes, now: dateti
     return Consumed(*row) if row else None
 
 
-async def void(tx: Executor, user_id: UUID, now: datetime, purpose: Purpose | None = None) -> int:
-    """End a user's open tokens, of one purpose or all (after a change of password, address or state)."""
+async def void(
+    tx: Executor, user_id: UUID, now: datetime, purpose: Purpose | None = None, keep: bytes | None = None
+) -> int:
+    """End a user's open tokens, of one purpose or all (after a change of password, address or state).
+
+    `keep` is the hash of the one that goes on.
+    """
     tag = await tx.execute(
         """
         UPDATE one_time_tokens SET consumed_at = $2
         WHERE user_id = $1 AND consumed_at IS NULL AND ($3::text IS NULL OR purpose = $3)
+            AND ($4::bytea IS NULL OR token_hash <> $4)
         """,
         user_id,
         now,
         purpose,
+        keep,
     )
     return affected(tag)
 

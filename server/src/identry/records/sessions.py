@@ -15,13 +15,14 @@ from datetime import datetime
 from typing import Any, NewType
 from uuid import UUID
 
+import msgspec
+
 from identry.core.db import Executor
 
 SessionId = NewType("SessionId", UUID)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A row of `sessions`; the field order is the column order of the SELECTs here."""
 
     id: UUID

@@ -7,11 +7,12 @@ Source: first seed §1 "Identity"; fields in contracts/platform-api.md §3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
+
+import msgspec
 
 from identry.core.db import Executor, affected
 
@@ -49,8 +50,7 @@ class AuthProvider(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """A row of `users`; the field order is the column order of every SELECT here."""
 
     id: UUID
@@ -114,7 +114,7 @@ def nobody(user_id: UUID, email: str, now: datetime) -> User:
     return new(user_id, email, now, full_name="Nobody")
 
 
-COLUMNS = ", ".join(f.name for f in fields(User))
+COLUMNS = ", ".join(User.__struct_fields__)
 _INSERT_VALUES = f"""
     INSERT INTO users ({COLUMNS})
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
@@ -200,7 +200,7 @@ async def insert_all(tx: Executor, new: list[User]) -> None:
     Raises:
         Duplicate: an id or address is taken.
     """
-    await tx.executemany(_INSERT_VALUES, [tuple(getattr(user, f.name) for f in fields(user)) for user in new])
+    await tx.executemany(_INSERT_VALUES, [msgspec.structs.astuple(user) for user in new])
 
 
 async def delete_all(tx: Executor, user_ids: list[UUID]) -> None:
@@ -210,7 +210,7 @@ async def delete_all(tx: Executor, user_ids: list[UUID]) -> None:
 
 async def insert(tx: Executor, user: User) -> bool:
     """Store a new user; False when the address is taken (nothing is written then)."""
-    return affected(await tx.execute(_INSERT, *(getattr(user, f.name) for f in fields(user)))) == 1
+    return affected(await tx.execute(_INSERT, *msgspec.structs.astuple(user))) == 1
 
 
 async def update(tx: Executor, user_id: UUID, changes: dict[str, Any], *, now: datetime, bump: bool = False) -> User:

@@ -61,5 +61,5 @@ class Signing:
                 continue
             try:
                 signed.set_result(signer.sign(claims, typ))
-            except Exception as error:
+            except BaseException as error:  # told to whoever waits, whatever it is: the others still get theirs
                 signed.set_exception(error)

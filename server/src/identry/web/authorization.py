@@ -13,7 +13,8 @@ import msgspec
 from identry.oauth.authorization import Asked, Sent, Waits
 from identry.web.call import Answer
 from identry.web.cookies import Cookie
-from identry.web.validation import decode_form, secret
+from identry.web.decoding import decode_form
+from identry.web.validation import secret
 
 _DAY = 86400
 

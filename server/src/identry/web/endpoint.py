@@ -14,10 +14,10 @@ from identry.core.kv.protocol import Hit
 from identry.core.limits import Limit, limit_headers, spending
 from identry.core.origin import Origin
 from identry.web.call import Answer, Call, Ready, Stream, header_lines
+from identry.web.decoding import decode_body, decode_form, decode_query
 from identry.web.errors import InvalidRequest
 from identry.web.operations import Operation
 from identry.web.page_forms import typed_fields
-from identry.web.validation import decode_body, decode_form, decode_query
 from identry_kit.apierror import APIError, Forbidden, Receive, Scope, Send, UnsupportedMediaType
 from identry_kit.apierror.answer import log_server_error
 from identry_kit.context import Caller, current

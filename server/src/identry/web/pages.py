@@ -283,7 +283,10 @@ def _languages(call: Call, texts: Texts) -> list[tuple[str, str, str, bool]]:
 
 
 def _pairs(call: Call) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in parameters(call) if name != "lang"][:20]
+    """What leads to this page again; of a mail's token that is in its form."""
+    pairs = [(name, value) for name, value in parameters(call) if name != "lang"][:20]
+    token = call.typed.get("token")
+    return [*pairs, ("token", token)] if token and not parameter(call, "token") else pairs
 
 
 def _nowhere(_: Scope) -> Origin:

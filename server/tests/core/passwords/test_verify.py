@@ -189,7 +189,7 @@ async def test_a_malformed_hash_is_a_wrong_password_and_is_not_logged(passwords:
     with capture_logs() as lines:
         verdict = await passwords.verify(PASSWORD, stored)
     assert not verdict.ok
-    assert "malformed" in lines[0]["event"]
+    assert [line for line in lines if "malformed" in line["event"]]
     assert PASSWORD not in str(lines)
     assert "c2FsdHNhbHRzYWx0" not in str(lines)
     assert passwords.stats.finished == 1, "the dummy costs what a real one costs"

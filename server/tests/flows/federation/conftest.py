@@ -18,8 +18,7 @@ async def federated(servers: Servers) -> AsyncIterator[Federation]:
 
 @pytest.fixture
 def there(federated: Federation) -> Federation:
-    """The same, its clock put right and its provider truthful again."""
-    federated.app.clock.reset()
+    """The same, its provider truthful again."""
     federated.entra.truthful()
     return federated
 

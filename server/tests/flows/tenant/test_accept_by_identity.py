@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from guests import address, invite, look
 from harness import Person
 from letters import letters
+from msgspec.structs import replace
 from tenants import Tenant
 
 from identry.app.invitation_rooms import acceptance

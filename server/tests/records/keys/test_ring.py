@@ -42,7 +42,7 @@ async def test_an_outage_keeps_the_known_keys_and_ends_by_itself(fleet, pems, db
         await db.close()
         await until(lambda: ring.failures >= 3)
     assert ring.signer().kid == "default"
-    assert len(lines) == 1, "said once"
+    assert len([line for line in lines if "signing keys" in line["event"]]) == 1, "said once"
     with pytest.raises(ServiceUnavailable):
         await ring.load()
     for _ in range(2):

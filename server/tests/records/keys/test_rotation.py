@@ -261,7 +261,7 @@ async def test_another_root_secret_cannot_use_managed_keys_and_says_so_once(flee
     assert managed.kid in kids(ring), "it is published all the same: others sign with it"
     with pytest.raises(NoSigningKey):
         ring.signer()
-    assert [line["kid"] for line in lines] == [managed.kid]
+    assert [line["kid"] for line in lines if "kid" in line] == [managed.kid]
 
 
 async def test_a_private_half_moved_to_another_row_does_not_open(fleet, keys: SigningKeys, clock, pems, db: Database):
@@ -308,7 +308,7 @@ async def test_a_damaged_row_harms_no_other_key(fleet, pems: list[PrivateKey], d
     with capture_logs() as lines:
         await ring.load()
     assert kids(ring) == ["default"]
-    assert "damaged" in lines[0]["event"]
+    assert [line["kid"] for line in lines if "damaged" in line["event"]] == ["bad"]
     await fleet.start(pems[0])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from identry.core.tasks import ended
+from identry.core.tasks import apart, ended
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Breaker:
         self._failures += 1
         if self._failures >= self._threshold and self._probing is None:
             log.error("kv.unavailable", engine=self._name, error=type(error).__name__, failures=self._failures)
-            self._probing = asyncio.create_task(self._probe_until_answered(), name="kv-probe")
+            self._probing = apart(self._probe_until_answered(), "kv-probe")
 
     async def close(self) -> None:
         """Stop probing."""

@@ -13,6 +13,7 @@ from identry.core.kv.breaker import Breaker
 from identry.core.kv.link import FAULTS, Argument, Busy, Link, Lost, NoScriptError, ResponseError, connector
 from identry.core.kv.protocol import Callback, Hit, KVUnavailable
 from identry.core.kv.subscriber import Subscriber
+from identry.core.tasks import apart
 from identry.core.within import Within
 
 _WINDOW_SCRIPT = Path(__file__).with_name("sliding_window.lua").read_bytes()
@@ -147,7 +148,7 @@ class RedisKV:
         if self._link is not None and self._link.alive:
             return self._link
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._open(), name="kv-open")
+            self._opening = apart(self._open(), "kv-open")
         with Within(deadline - asyncio.get_running_loop().time()):
             link = await asyncio.shield(self._opening)
         if link is None:

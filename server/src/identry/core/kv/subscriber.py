@@ -12,7 +12,7 @@ from redis.asyncio.connection import AbstractConnection
 from identry.core.kv.link import FAULTS, Lost
 from identry.core.kv.memory import deliver
 from identry.core.kv.protocol import Callback
-from identry.core.tasks import ended
+from identry.core.tasks import apart, ended
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Subscriber:
                 with suppress(*FAULTS):  # the listening task meets the same fault and reconnects
                     await self._connection.send_command("SUBSCRIBE", name, check_health=False)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="kv-subscriber")
+            self._task = apart(self._run(), "kv-subscriber")
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
                 await self._confirmed[name].wait()

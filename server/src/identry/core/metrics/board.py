@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from identry.core.metrics.families import Snapshot, merge
+from identry.core.processes import is_alive
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Snapshot).decode
@@ -38,7 +39,7 @@ class Board:
         live, ended = [], self._read(_ENDED)
         for file in sorted(self._folder.glob("[0-9]*.metrics")):
             snapshot = self._read(file.stem)
-            if _is_running(int(file.stem)):
+            if is_alive(int(file.stem)):
                 live.append(snapshot)
                 continue
             ended = merge([], [ended, snapshot])
@@ -56,13 +57,3 @@ class Board:
         new = self._folder / f".{name}.new"
         new.write_bytes(_encode(snapshot))
         new.replace(self._folder / f"{name}.metrics")
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,8 +6,10 @@ Source: contracts/browser-api.md §9, contracts/platform-api.md §8; SECURITY §
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from identry.core import email_domains
 from identry.core.clock import Clock
@@ -186,7 +188,7 @@ class InvitationAcceptance:
         if user.email != offer.invitation.email or verified_email not in {None, user.email}:
             raise UnknownInvitation
         gate(user)
-        who = replace(user, email_verified=True) if is_new else user
+        who = msgspec.structs.replace(user, email_verified=True) if is_new else user
         await self.accept(tx, offer.invitation, token_hash, who, origin, by="identity", is_new=is_new)
         return offer.invitation
 

@@ -12,6 +12,7 @@ from identry.core.ids import uuid7
 from identry.core.limits import ACCEPT_INVITATION, ACCOUNT_FAILURES, INVITATION_LOOK, Limiter
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
+from identry.core.password_tries import PasswordTries
 from identry.core.passwords import Passwords
 from identry.core.secrets import token_hash
 from identry.flows.accept_invitation.acceptance import InvitationAcceptance, Offer, UnknownInvitation, Ways
@@ -19,9 +20,9 @@ from identry.records import users
 from identry.records.audit import Audit
 from identry.records.invitations import Invitation
 from identry.records.users import ApprovalStatus, User
+from identry.refusals import note_failed
 from identry.signin import SignedIn, SignIn
 from identry_kit.apierror import Unauthorized
-from identry_kit.context import annotate
 
 
 class WrongPassword(Unauthorized):
@@ -50,7 +51,7 @@ class AcceptInvitation:
         self._clock = clock
         self._audit = audit
         self._limiter = limiter
-        self._passwords = passwords
+        self._tries = PasswordTries(passwords, limiter)
         self._new_passwords = new_passwords
         self._signin = signin
         self._acceptance = acceptance
@@ -136,19 +137,8 @@ class AcceptInvitation:
 
     async def _prove(self, user: User, password: str, origin: Origin) -> None:
         """The password of the account, under the same limit as at sign-in, then the account's gates."""
-        await self._limiter.spend(ACCOUNT_FAILURES, origin.ip, user.email)
-        verdict = await self._passwords.verify(password, user.password_hash)
-        if not verdict.ok:
-            annotate(sign_in="failed")
-            await self._audit.record(
-                self._db,
-                "auth.login.failed",
-                origin,
-                actor="anonymous",
-                target=user.id,
-                success=False,
-                details={"reason": "wrong password", "by": "invitation"},
-            )
+        if not await self._tries(password, user.password_hash, ACCOUNT_FAILURES, origin.ip, user.email):
+            told = {"reason": "wrong password", "by": "invitation"}
+            await note_failed(self._db, self._audit, "auth.login.failed", user.id, origin, **told)
             raise WrongPassword
-        await self._limiter.refund(ACCOUNT_FAILURES, origin.ip, user.email)
         await self._signin.admit(user, origin)

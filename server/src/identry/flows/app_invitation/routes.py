@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from identry.app_signin import REFUSALS, Login
+from identry.app_refusals import REFUSALS
+from identry.app_signin import Login
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_INVITE
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.app_invitation.service import AcceptAppInvitation, InvalidInvitation, WrongPassword

@@ -12,22 +12,25 @@ from datetime import datetime
 from uuid import UUID
 
 from identry import ways_in
-from identry.app_signin import AppSignIn, Login
+from identry.app_refusals import WrongMfaCode
+from identry.app_signin import Admitted, AppSignIn, Login
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
 from identry.core.kv import RevocationMarks
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_INVITE, Limiter
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
+from identry.core.password_tries import PasswordTries
 from identry.core.passwords import Passwords
 from identry.oauth import mailed_links
+from identry.opening import Spend
 from identry.records import clients, one_time_tokens, sessions, user_profiles, users
 from identry.records.audit import Audit
 from identry.records.clients import Client
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn
-from identry_kit.apierror import APIError, BadRequest
+from identry_kit.apierror import BadRequest
 
 
 class InvalidInvitation(BadRequest):
@@ -75,7 +78,7 @@ class AcceptAppInvitation:
         self._clock = clock
         self._audit = audit
         self._limiter = limiter
-        self._passwords = passwords
+        self._tries = PasswordTries(passwords, limiter)
         self._new_passwords = new_passwords
         self._marks = marks
         self._people = people
@@ -108,9 +111,13 @@ class AcceptAppInvitation:
         invited = await self._open(raw_token, origin)
         user, client = invited.user, invited.client
         password_hash = await self._settle(user, password, origin)
-        amr = await self._people.admit(user, client, ("pwd",), code, origin, mailbox_proven=True)
-        joined = await self._accept(user, raw_token, password_hash, name, client, origin)
-        return await self._people.open(joined, client, amr, origin, "invitation")
+        admitted = await self._people.admit(user, client, ("pwd",), code, origin, mailbox_proven=True)
+        try:
+            joined = await self._accept(user, raw_token, password_hash, name, client, origin, admitted.spends)
+        except WrongMfaCode:
+            await self._refuse(user.id, "code used meanwhile", origin)
+            raise
+        return await self._people.open(joined, client, Admitted(admitted.amr), origin, "invitation")
 
     async def on_page(self, raw_token: str, password: str, name: str, signin: SignIn, origin: Origin) -> SignedIn:
         """The browser's session of the invited person, instead of a grant: the application asks for one as ever.
@@ -153,25 +160,26 @@ class AcceptAppInvitation:
         """The hash of the password that an account begins with; None: it is in use, and this is its password."""
         if not user.email_verified:
             return await self._new_passwords.hash(password, email=user.email, field="password")
-        await self._limiter.spend(APP_ACCOUNT_FAILURES, origin.ip, user.email)
-        try:
-            verdict = await self._passwords.verify(password, user.password_hash)
-        except APIError:
-            await self._limiter.refund(APP_ACCOUNT_FAILURES, origin.ip, user.email)
-            raise
-        if not verdict.ok:
+        if not await self._tries(password, user.password_hash, APP_ACCOUNT_FAILURES, origin.ip, user.email):
             await self._refuse(user.id, "wrong password", origin)
             raise WrongPassword
-        await self._limiter.refund(APP_ACCOUNT_FAILURES, origin.ip, user.email)
         return None
 
     async def _accept(
-        self, user: User, raw_token: str, password_hash: str | None, name: str, client: Client, origin: Origin
+        self,
+        user: User,
+        raw_token: str,
+        password_hash: str | None,
+        name: str,
+        client: Client,
+        origin: Origin,
+        spends: tuple[Spend, ...] = (),
     ) -> User:
         """Use the invitation up, and with it begin the account; the account as it is afterwards.
 
         Raises:
             InvalidInvitation: it was used, or the account changed, meanwhile.
+            WrongMfaCode: the code was used meanwhile.
         """
         ended: list[UUID] = []
         async with self._db.transaction() as tx:
@@ -179,6 +187,8 @@ class AcceptAppInvitation:
             current = await users.lock(tx, user.id)
             if current is None or (current.token_version, current.email) != (user.token_version, user.email):
                 raise InvalidInvitation
+            for spend in spends:
+                await spend(tx)
             if not await mailed_links.consume(tx, Purpose.APP_INVITE, raw_token, now):
                 raise InvalidInvitation
             if password_hash is not None:

@@ -10,8 +10,7 @@ import structlog
 from identry.core.clock import Clock
 from identry.core.db import Database, Unavailable
 from identry.core.outbound import JsonClient, OutboundError
-from identry.core.secrets import random_below
-from identry.core.tasks import ended
+from identry.core.tasks import ended, spread
 from identry.flows.backchannel_logout import queries
 from identry.flows.backchannel_logout.queries import Notice
 from identry.tokens import ProviderMint
@@ -74,7 +73,7 @@ class BackchannelLogout:
             except Exception:  # one bad notice must not end the task
                 log.exception("backchannel_logout.failed")
                 pause = _SLOWEST
-            await asyncio.sleep(pause * (800 + random_below(401)) / 1000)
+            await asyncio.sleep(spread(pause))
 
     async def _settle(self, notice: Notice) -> None:
         reason = await self._tell(notice)

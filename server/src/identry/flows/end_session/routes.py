@@ -10,9 +10,10 @@ from identry.core.db import Unavailable
 from identry.flows.end_session.service import AskedToEnd, Ended, EndSession, Next
 from identry.web.call import Answer, Call
 from identry.web.cookies import Cookie
+from identry.web.decoding import decode_form
 from identry.web.operations import Guard, Operation
 from identry.web.page_forms import ForeignForm, FormGuard, FormToken
-from identry.web.validation import decode_form, secret
+from identry.web.validation import secret
 
 _DESCRIPTION = (
     "OpenID Connect RP-Initiated Logout 1.0. With an ID token of this server, expired or not, the browser's session "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from identry.core.clock import Clock
-from identry.core.db import Database
+from identry.core.db import Database, Executor
 from identry.core.limits import EXCHANGE, Limiter
 from identry.core.origin import Origin
 from identry.federation import exchange_code
@@ -12,9 +12,9 @@ from identry.federation.provider import Providers, ProviderUnavailable
 from identry.records import identities, users
 from identry.records.audit import Audit
 from identry.records.users import User
+from identry.refusals import note_failed
 from identry.signin import SignedIn, SignIn
 from identry_kit.apierror import ServiceUnavailable, Unauthorized
-from identry_kit.context import annotate
 
 
 class InvalidCode(Unauthorized):
@@ -52,17 +52,22 @@ class Exchange:
             RateLimited, ServiceUnavailable: too many tries; limiter or database cannot answer.
         """
         await self._limiter.spend(EXCHANGE, origin.ip)
-        async with self._db.transaction() as tx:
-            redeemed = await exchange_code.redeem(tx, self._clock, code, binding)
-        if redeemed is None:
-            await self._refuse(None, "invalid code", origin)
-            raise InvalidCode
-        user_id, arrival = redeemed
+        found = await exchange_code.peek(self._db, self._clock, code, binding)
+        if found is None:
+            raise await self._refused(None, "invalid code", origin)
+        user_id, arrival = found
         user = await users.find(self._db, user_id)
         if user is None or not await self._still_good(user, arrival):
-            await self._refuse(user, "account or provider changed during sign-in", origin)
-            raise InvalidCode
-        return await self._signin.complete(user, arrival.amr, origin, tenant_id=arrival.tenant_id)
+            raise await self._refused(user, "account or provider changed during sign-in", origin)
+
+        async def spend(tx: Executor) -> None:
+            if not await exchange_code.consume(tx, self._clock, code, binding):
+                raise InvalidCode
+
+        try:
+            return await self._signin.complete(user, arrival.amr, origin, tenant_id=arrival.tenant_id, spend=spend)
+        except InvalidCode:
+            raise await self._refused(user, "code used meanwhile", origin) from None
 
     async def _still_good(self, user: User, arrival: Arrival) -> bool:
         """Whether nothing took back meanwhile what the code stands on: credentials, identity, provider."""
@@ -75,14 +80,7 @@ class Exchange:
         except ProviderUnavailable:
             raise ProviderGone(headers={"Retry-After": "5"}) from None
 
-    async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
-        annotate(sign_in="failed")
-        await self._audit.record(
-            self._db,
-            "auth.login.failed",
-            origin,
-            actor="anonymous",
-            target=user.id if user else None,
-            success=False,
-            details={"by": "exchange", "reason": reason},
-        )
+    async def _refused(self, user: User | None, reason: str, origin: Origin) -> InvalidCode:
+        target = user.id if user else None
+        await note_failed(self._db, self._audit, "auth.login.failed", target, origin, by="exchange", reason=reason)
+        return InvalidCode()

@@ -16,7 +16,7 @@ from identry.core.origin import Origin
 from identry.federation import exchange_code
 from identry.federation.departure import Departure, Departures, Errand, Returned
 from identry.federation.exchange_code import Arrival, Issued
-from identry.federation.id_token import TokenRefused
+from identry.federation.openid import TokenRefused
 from identry.federation.provider import Provider, Providers, ProviderUnavailable
 from identry.federation.token_request import Proofs
 from identry.flows.federated_login.arrivals import Arrivals
@@ -26,8 +26,8 @@ from identry.flows.federated_login.standing import Contended, Proven
 from identry.records import sessions, users
 from identry.records.audit import Audit
 from identry.records.users import User
+from identry.refusals import note_failed
 from identry_kit.apierror import NotFound, ServiceUnavailable
-from identry_kit.context import annotate
 
 log = structlog.get_logger("identry.federation")
 
@@ -248,16 +248,8 @@ class FederatedLogin:
             raise Refused("provider_unavailable", str(down)) from None
 
     async def _audit_refused(self, key: str, refused: Refused, origin: Origin) -> None:
-        annotate(sign_in="failed")
-        await self._audit.record(
-            self._db,
-            "auth.login.failed",
-            origin,
-            actor="anonymous",
-            target=refused.user_id,
-            success=False,
-            details={"by": "sso", "provider": key, "error": refused.code, "reason": refused.reason},
-        )
+        details = {"by": "sso", "provider": key, "error": refused.code, "reason": refused.reason}
+        await note_failed(self._db, self._audit, "auth.login.failed", refused.user_id, origin, **details)
 
 
 def _spoken(provider: Provider) -> str:

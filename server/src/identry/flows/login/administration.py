@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from identry.app_signin import REFUSALS, AppSignIn, DpopNeeded, UnknownApplication
+from identry.app_refusals import REFUSALS, DpopNeeded, UnknownApplication
+from identry.app_signin import AppSignIn
 from identry.app_signin import Login as SignedInThere
 from identry.core.known_devices import KnownDevices
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN
@@ -72,9 +73,9 @@ def operations(login: Login, people: AppSignIn, devices: KnownDevices, *, enable
         user = await prove(call.actor.user.email, body, call.origin)
         if user.id != call.actor.user.id:
             raise WrongCredentials
-        amr = await people.admit(user, client, ("pwd",), body.mfa_code or None, call.origin)
+        admitted = await people.admit(user, client, ("pwd",), body.mfa_code or None, call.origin)
         granted = tuple(str(call.claims.get("scope", "")).split())
-        signed_in = await people.open(user, client, amr, call.origin, "elevate", granted)
+        signed_in = await people.open(user, client, admitted, call.origin, "elevate", granted)
         return Answer(msgspec.structs.replace(signed_in, refresh_token=""), headers=NO_STORE)
 
     return [

@@ -6,12 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from identry.app_signin import (
-    REFUSALS,
-    AppSignIn,
-    DpopNeeded,
-    UnknownApplication,
-)
+from identry.app_refusals import REFUSALS, DpopNeeded, UnknownApplication
+from identry.app_signin import AppSignIn
 from identry.app_signin import Login as SignedInThere
 from identry.core.known_devices import KnownDevices
 from identry.core.limits import APP_ACCOUNT_FAILURES, APP_LOGIN

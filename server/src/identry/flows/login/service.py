@@ -13,6 +13,7 @@ from identry.core.passwords import Passwords
 from identry.records import users
 from identry.records.audit import Audit
 from identry.records.users import User
+from identry.refusals import note_failed
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn
 from identry_kit.apierror import APIError, NotImplementedYet, Unauthorized
 from identry_kit.context import annotate
@@ -109,7 +110,8 @@ class Login:
             await self._limiter.refund(self._failures, *whose)
             raise
         if user is None or not verdict.ok:
-            await self._audit_failure(user, origin)
+            target = user.id if user else None
+            await note_failed(self._db, self._audit, "auth.login.failed", target, origin, reason=_reason(user))
             raise WrongCredentials
         await self._limiter.refund(self._failures, *whose)
         if verdict.needs_rehash:
@@ -150,18 +152,6 @@ class Login:
                     details={"limit": limit.name},
                 )
             raise refused from None
-
-    async def _audit_failure(self, user: User | None, origin: Origin) -> None:
-        annotate(sign_in="failed")
-        await self._audit.record(
-            self._db,
-            "auth.login.failed",
-            origin,
-            actor="anonymous",
-            target=user.id if user else None,
-            success=False,
-            details={"reason": _reason(user)},
-        )
 
     async def _rehash(self, user: User, password: str) -> None:
         """Bring an old or foreign hash up to date; it must never fail the sign-in that proved the password."""

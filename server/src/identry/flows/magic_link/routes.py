@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from identry.app_signin import REFUSALS, Login
+from identry.app_refusals import REFUSALS
+from identry.app_signin import Login
 from identry.core.limits import MAGIC_LINK, MAGIC_LINK_VERIFY
 from identry.flows.magic_link.sending import NoPage, SendMagicLink
 from identry.flows.magic_link.verification import InvalidMagicLink, MagicLinkUsed, VerifyMagicLink

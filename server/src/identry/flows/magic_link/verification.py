@@ -1,13 +1,14 @@
-"""Limit → link → gates, membership, second factor → one conditional write → grant. Source: provider-api.md §7, §10.
+"""Limit → link → gates, membership, second factor → link used up and grant opened, both or neither.
 
-At an application everything that could still be missing is asked before the link is used up, so a code can be sent
-after `mfa_required`. On our own pages the link is the first step, and a ticket leads to the second, as after passwords.
+Source: contracts/provider-api.md §7, §10. At an application everything that could still be missing is asked before the
+link is used up, so a code can be sent after `mfa_required`. On our own pages the link is the first step, and a
+ticket leads to the second, as after passwords.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from identry import ways_in
@@ -17,14 +18,15 @@ from identry.core.db import Database, Executor
 from identry.core.kv import RevocationMarks
 from identry.core.limits import MAGIC_LINK_VERIFY, Limiter
 from identry.core.origin import Origin
+from identry.core.secrets import token_hash
 from identry.oauth import mailed_links
 from identry.records import clients, one_time_tokens, sessions, users
 from identry.records.audit import Audit
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
+from identry.refusals import note_failed
 from identry.signin import SignedIn, SignIn
-from identry_kit.apierror import Unauthorized, ValidationFailed
-from identry_kit.context import annotate
+from identry_kit.apierror import APIError, Unauthorized, ValidationFailed
 
 
 class InvalidMagicLink(Unauthorized):
@@ -65,47 +67,51 @@ class Links:
         user = await users.find(self._db, user_id) if link.client_id == client_row_id else None
         return user if user is not None and user.email == link.email else None
 
-    async def redeem(self, user: User, raw_token: str, origin: Origin) -> User:
-        """Use the link up; the account as it is afterwards.
+    async def prove(self, user: User, raw_token: str) -> User:
+        """The account of whoever reads the mailbox, as it is once they do; the link stays open.
+
+        Where nobody had proven the address its reader takes the account: whoever came by an unproven address keeps no
+        way into it.
 
         Raises:
             MagicLinkUsed: somebody else was faster.
             InvalidMagicLink: the account changed meanwhile.
         """
+        if user.email_verified:
+            return user
         ended: list[UUID] = []
         async with self._db.transaction() as tx:
             now = self._clock.now()
             current = await users.lock(tx, user.id)
-            same = current is not None and (current.token_version, current.email) == (user.token_version, user.email)
-            if current is None or not same:
-                used = await mailed_links.used(tx, self._purpose, raw_token)
-                raise MagicLinkUsed if used else InvalidMagicLink
-            if not await mailed_links.consume(tx, self._purpose, raw_token, now):
-                raise MagicLinkUsed
+            if current is None or not await mailed_links.peek(tx, self._purpose, raw_token, now):
+                raise await self._gone(tx, raw_token)
             if not current.email_verified:
-                current, ended = await self._take_over(tx, current, now)
-            await self._audit.record(tx, "auth.magic_link.redeemed", origin, actor=user.id, target=user.id)
+                proven = {"email_verified": True, "password_hash": None}
+                current = await users.update(tx, user.id, proven, now=now, bump=True)
+                await one_time_tokens.void(tx, user.id, now, keep=token_hash(raw_token))
+                await ways_in.close_unproven(tx, user.id)
+                ended = await sessions.revoke_all(tx, user.id, "address proven", now)
         await self._marks.mark(*ended)
         return current
 
-    async def _take_over(self, tx: Executor, user: User, now: datetime) -> tuple[User, list[UUID]]:
-        """The mailbox's owner takes the account; whoever came by an unproven address keeps no way into it."""
-        taken = await users.update(tx, user.id, {"email_verified": True, "password_hash": None}, now=now, bump=True)
-        await one_time_tokens.void(tx, user.id, now)
-        await ways_in.close_unproven(tx, user.id)
-        return taken, await sessions.revoke_all(tx, user.id, "address proven", now)
+    async def spend(self, user: User, raw_token: str, origin: Origin, tx: Executor) -> None:
+        """Use the link up, in the transaction of what it opens.
+
+        Raises:
+            MagicLinkUsed: somebody else was faster.
+            InvalidMagicLink: the account changed meanwhile.
+        """
+        if not await mailed_links.consume(tx, self._purpose, raw_token, self._clock.now()):
+            raise await self._gone(tx, raw_token)
+        await self._audit.record(tx, "auth.magic_link.redeemed", origin, actor=user.id, target=user.id)
+
+    async def _gone(self, tx: Executor, raw_token: str) -> APIError:
+        used = await mailed_links.used(tx, self._purpose, raw_token)
+        return MagicLinkUsed() if used else InvalidMagicLink()
 
     async def refuse(self, origin: Origin) -> None:
         """Note that a link opened nothing."""
-        annotate(sign_in="failed")
-        await self._audit.record(
-            self._db,
-            "auth.magic_link.failed",
-            origin,
-            actor="anonymous",
-            success=False,
-            details={"reason": "invalid link"},
-        )
+        await note_failed(self._db, self._audit, "auth.magic_link.failed", None, origin, reason="invalid link")
 
 
 class VerifyMagicLink:
@@ -135,9 +141,10 @@ class VerifyMagicLink:
         if user is None or client is None:
             await self._links.refuse(origin)
             raise InvalidMagicLink
-        amr = await self._people.admit(user, client, ("otp",), code, origin, mailbox_proven=True)
-        redeemed = await self._links.redeem(user, raw_token, origin)
-        return await self._people.open(redeemed, client, amr, origin, "magic_link")
+        admitted = await self._people.admit(user, client, ("otp",), code, origin, mailbox_proven=True)
+        proven = await self._links.prove(user, raw_token)
+        spend = partial(self._links.spend, proven, raw_token, origin)
+        return await self._people.open(proven, client, admitted.before(spend), origin, "magic_link")
 
 
 class SignInByLink:
@@ -177,7 +184,8 @@ class SignInByLink:
             raise
         await self._signin.admit(user, origin)
         try:
-            redeemed = await self._links.redeem(user, raw_token, origin)
+            proven = await self._links.prove(user, raw_token)
+            spend = partial(self._links.spend, proven, raw_token, origin)
+            return await self._signin.complete(proven, ("otp",), origin, spend=spend)
         except MagicLinkUsed:
             raise InvalidMagicLink from None
-        return await self._signin.complete(redeemed, ("otp",), origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from identry.records.memberships import (
 )
 from identry.records.users import COLUMNS, SEARCHED, User, containing
 
-_WIDTH = len(fields(User))
+_WIDTH = len(User.__struct_fields__)
 
 
 def _prefixed(alias: str, columns: str) -> str:

@@ -1,17 +1,19 @@
 """Ticket → code → a session, in one statement when all is as it should be; else step by step, which tells why not.
 
-Step by step: one try is spent, on the ticket and on the account → code → both used up → `signin.complete`. Guesses in
-parallel count too: a wrong code is answered only after its try was spent, and a right one opens a session only while
-its statement, holding the rows, finds that ticket and account have a try left (decision 0083).
+Step by step: one try is spent, on the ticket and on the account → code → `signin.complete`, which uses ticket and code
+up. Guesses in parallel count too: a wrong code is answered only after its try was spent, and a right one opens a
+session only while its statement, holding the rows, finds that ticket and account have a try left (decision 0083).
 Source: contracts/platform-api.md §4.2 "MFA ticket", contracts/browser-api.md §8; SECURITY §2 rows 35 to 39.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from identry.core.clock import Clock
-from identry.core.db import Database
+from identry.core.db import Database, Executor
 from identry.core.limits import MFA_VERIFY, Limit, Limiter
 from identry.core.origin import Origin
 from identry.core.secrets import token_hash
@@ -23,6 +25,7 @@ from identry.records.audit import Audit
 from identry.records.factors import TotpFactor
 from identry.records.one_time_tokens import Purpose
 from identry.records.users import User
+from identry.refusals import note_failed
 from identry.second_factor import FirstFactor, Proof, SecondFactors, StaleTicket, WrongCode, locked
 from identry.signin import SignedIn, SignIn
 from identry_kit.context import annotate
@@ -82,10 +85,14 @@ class VerifyMfa:
                 return signed_in
         await self._spend_try(hashed, factor, origin)
         proof = await self._second.prove(user, factor, code)
-        if proof is None or not await self._use(proof, hashed, user, origin):
+        try:
+            if proof is None:
+                raise WrongCode
+            spend = partial(self._spend, proof, hashed, user, origin)
+            return await self._signin.complete(user, amr, origin, tenant_id=first.tenant_id, spend=spend)
+        except WrongCode:
             await self._refuse(user, "wrong code", origin)
-            raise WrongCode
-        return await self._signin.complete(user, amr, origin, tenant_id=first.tenant_id)
+            raise
 
     async def _waiting(self, hashed: bytes, origin: Origin) -> tuple[Waiting, TotpFactor, FirstFactor]:
         """Whose sign-in the ticket continues; worthless once password, role or state of the account changed."""
@@ -125,23 +132,19 @@ class VerifyMfa:
             annotate(sign_in="failed")
             raise StaleTicket
 
-    async def _use(self, proof: Proof, hashed: bytes, user: User, origin: Origin) -> bool:
-        """Use up code and ticket; the code first, so that a repeated code leaves the ticket its other tries."""
+    async def _spend(self, proof: Proof, hashed: bytes, user: User, origin: Origin, tx: Executor) -> None:
+        """Use up code and ticket.
+
+        Raises:
+            WrongCode: one of them was used meanwhile.
+        """
         event = self._audit.row(
             "auth.mfa.succeeded", origin, actor=user.id, target=user.id, details={"factor": proof.factor}
         )
-        async with self._db.transaction() as tx:
-            await factors.lock(tx, user.id)
-            return await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, self._clock.now(), event)
+        await factors.lock(tx, user.id)
+        if not (await proof.use(tx) and await queries.settle(tx, self._ticket, hashed, self._clock.now(), event)):
+            raise WrongCode
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
-        annotate(sign_in="failed")
-        await self._audit.record(
-            self._db,
-            "auth.mfa.failed",
-            origin,
-            actor="anonymous",
-            target=user.id if user else None,
-            success=False,
-            details={"reason": reason},
-        )
+        target = user.id if user else None
+        await note_failed(self._db, self._audit, "auth.mfa.failed", target, origin, reason=reason)

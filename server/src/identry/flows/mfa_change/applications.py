@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from identry.app_signin import RefusedCode
+from identry.app_refusals import RefusedCode
 from identry.core.limits import MFA_CHANGE, MFA_MANAGE
 from identry.flows.mfa_change.service import CodeMissing, MfaChange, NotEnabled, RequiredByPolicy
 from identry.oauth.errors import InsufficientScope

@@ -16,6 +16,7 @@ from identry.core.kv import RevocationMarks
 from identry.core.limits import MFA_CHANGE, MFA_MANAGE, PASSWORD_CHANGE, Limiter
 from identry.core.mail import Outbox
 from identry.core.origin import Origin
+from identry.core.password_tries import PasswordTries
 from identry.core.passwords import Passwords
 from identry.flows.mfa_change import queries
 from identry.flows.mfa_change.queries import Glance
@@ -112,7 +113,7 @@ class MfaChange:
         self._clock = clock
         self._audit = audit
         self._limiter = limiter
-        self._passwords = passwords
+        self._tries = PasswordTries(passwords, limiter)
         self._second = second
         self._changes = changes
         self._outbox = outbox
@@ -222,16 +223,9 @@ class MfaChange:
             return
         if password is None:
             raise PasswordMissing
-        await self._limiter.spend(PASSWORD_CHANGE, str(user.id))
-        try:
-            verdict = await self._passwords.verify(password, user.password_hash)
-        except APIError:
-            await self._limiter.refund(PASSWORD_CHANGE, str(user.id))
-            raise
-        if not verdict.ok:
+        if not await self._tries(password, user.password_hash, PASSWORD_CHANGE, str(user.id)):
             await self._refuse(user, session_id, "wrong password", origin)
             raise WrongPassword
-        await self._limiter.refund(PASSWORD_CHANGE, str(user.id))
 
     async def _proof_of(
         self, user: User, session_id: UUID, factor: TotpFactor, code: str | None, origin: Origin

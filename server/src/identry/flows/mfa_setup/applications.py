@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from identry.app_signin import RefusedCode
+from identry.app_refusals import RefusedCode
 from identry.core.limits import MFA_CHANGE, MFA_MANAGE
 from identry.flows.mfa_setup.service import AlreadyEnabled, MfaSetup, NoPendingSetup, Session
 from identry.oauth.errors import InsufficientScope

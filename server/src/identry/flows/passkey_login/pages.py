@@ -22,9 +22,9 @@ from identry.signin import (
     RegistrationRejected,
 )
 from identry.web.call import Answer, Call
+from identry.web.decoding import decode_body
 from identry.web.operations import Operation
 from identry.web.pages import Show
-from identry.web.validation import decode_body
 from identry_kit.apierror import APIError
 
 _GATES = (CredentialsChanged, PendingApproval, RegistrationRejected, AccountInactive)

@@ -6,12 +6,13 @@ so of any number of equal requests one gets further. Every refusal of the first 
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 import msgspec
 
 from identry.core.clock import Clock
-from identry.core.db import Database
+from identry.core.db import Database, Executor
 from identry.core.limits import PASSKEY_OPTIONS, PASSKEY_SIGN_IN, Limiter
 from identry.core.origin import Origin
 from identry.core.passkeys import Assertion, PasskeyError, RelyingParty, challenge_in
@@ -21,10 +22,10 @@ from identry.records.audit import Audit
 from identry.records.one_time_tokens import Consumed, Purpose
 from identry.records.passkey_challenges import Asked, Ceremony
 from identry.records.passkeys import Passkey
+from identry.refusals import note_failed
 from identry.second_factor import FirstFactor, Waiting
 from identry.signin import PasswordLoginDisabled, SignedIn, SignIn, passkey_amr
 from identry_kit.apierror import NotFound, Unauthorized
-from identry_kit.context import annotate
 
 
 class PasskeyNotAccepted(Unauthorized):
@@ -177,12 +178,13 @@ class PasskeyLogin:
             if found.user_id != waiting.user.id or not equal(named, handle):
                 raise PasskeyError("of another user")
             await self._use(found, answer, challenge)
-            await self._finish(waiting, found, origin)
+            amr, spend = (*waiting.first.amr, *passkey_amr(found)), partial(self._spend, waiting, found, origin)
+            return await self._signin.complete(
+                waiting.user, amr, origin, tenant_id=waiting.first.tenant_id, spend=spend
+            )
         except PasskeyError as refused:
             await self._refuse("auth.mfa.failed", waiting.user.id, found, refused, origin)
             raise WrongPasskey from None
-        amr = (*waiting.first.amr, *passkey_amr(found))
-        return await self._signin.complete(waiting.user, amr, origin, tenant_id=waiting.first.tenant_id)
 
     async def _challenge(self, asked: Asked) -> str:
         challenge = new_token()
@@ -218,34 +220,23 @@ class PasskeyLogin:
         first = msgspec.json.decode(ticket.data, type=FirstFactor)
         return Waiting(user, first, hashed) if user.token_version == first.token_version else None
 
-    async def _finish(self, waiting: Waiting, passkey: Passkey, origin: Origin) -> None:
+    async def _spend(self, waiting: Waiting, passkey: Passkey, origin: Origin, tx: Executor) -> None:
         """Use the ticket up. Raises PasskeyError when somebody else did."""
-        async with self._db.transaction() as tx:
-            now = self._clock.now()
-            used = await one_time_tokens.consume(tx, self._ticket, waiting.ticket_hash, now)
-            if used is not None:
-                await self._audit.record(
-                    tx,
-                    "auth.mfa.succeeded",
-                    origin,
-                    actor=waiting.user.id,
-                    target=waiting.user.id,
-                    details={"factor": "passkey", "passkey": str(passkey.id)},
-                )
-        if used is None:
+        if await one_time_tokens.consume(tx, self._ticket, waiting.ticket_hash, self._clock.now()) is None:
             raise PasskeyError("the ticket was used meanwhile")
+        await self._audit.record(
+            tx,
+            "auth.mfa.succeeded",
+            origin,
+            actor=waiting.user.id,
+            target=waiting.user.id,
+            details={"factor": "passkey", "passkey": str(passkey.id)},
+        )
 
     async def _refuse(
         self, event: str, target: UUID | None, passkey: Passkey | None, refused: PasskeyError, origin: Origin
     ) -> None:
-        annotate(sign_in="failed")
-        cloned = isinstance(refused, CounterWentBack)
-        await self._audit.record(
-            self._db,
-            "auth.passkey.counter_went_back" if cloned else event,
-            origin,
-            actor="anonymous",
-            target=target,
-            success=False,
-            details={"reason": str(refused), **({"passkey": str(passkey.id)} if passkey else {})},
-        )
+        if isinstance(refused, CounterWentBack):
+            event = "auth.passkey.counter_went_back"
+        which = {"passkey": str(passkey.id)} if passkey else {}
+        await note_failed(self._db, self._audit, event, target, origin, reason=str(refused), **which)

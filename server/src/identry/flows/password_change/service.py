@@ -12,12 +12,13 @@ from identry.core.limits import PASSWORD_CHANGE, Limiter
 from identry.core.mail import Outbox
 from identry.core.new_passwords import NewPasswords
 from identry.core.origin import Origin
+from identry.core.password_tries import PasswordTries
 from identry.core.passwords import Passwords
 from identry.records import one_time_tokens, sessions, tenants, user_profiles, users
 from identry.records.audit import Audit
 from identry.records.users import User
 from identry.signin import PasswordLoginDisabled
-from identry_kit.apierror import APIError, Conflict, Unauthorized
+from identry_kit.apierror import Conflict, Unauthorized
 
 
 class WrongPassword(Unauthorized):
@@ -58,7 +59,7 @@ class PasswordChange:
         self._clock = clock
         self._audit = audit
         self._limiter = limiter
-        self._passwords = passwords
+        self._tries = PasswordTries(passwords, limiter)
         self._new_passwords = new_passwords
         self._outbox = outbox
         self._marks = marks
@@ -116,14 +117,7 @@ class PasswordChange:
             raise PasswordLoginDisabled
 
     async def _prove(self, user: User, session_id: UUID, current: str, origin: Origin) -> None:
-        """Counted before it is looked at, and given back when it was right: guesses in parallel count too."""
-        await self._limiter.spend(PASSWORD_CHANGE, str(user.id))
-        try:
-            verdict = await self._passwords.verify(current, user.password_hash)
-        except APIError:
-            await self._limiter.refund(PASSWORD_CHANGE, str(user.id))
-            raise
-        if not verdict.ok:
+        if not await self._tries(current, user.password_hash, PASSWORD_CHANGE, str(user.id)):
             await self._audit.record(
                 self._db,
                 "auth.password.change_failed",
@@ -135,7 +129,6 @@ class PasswordChange:
                 details={"reason": "wrong password" if user.password_hash else "no password set"},
             )
             raise WrongPassword
-        await self._limiter.refund(PASSWORD_CHANGE, str(user.id))
 
     async def _replace(self, user: User, session_id: UUID, password_hash: str, origin: Origin) -> list[UUID] | None:
         """Ids of the sessions that ended; None when the account changed since its password was proven."""

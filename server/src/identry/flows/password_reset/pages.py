@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from identry.core.limits import RESET_CONFIRM, RESET_REQUEST, RESET_REQUEST_EMAIL
+from identry.core.limits import APP_RESET_CONFIRM, APP_RESET_REQUEST, RESET_REQUEST_EMAIL
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.password_reset.routes import Mailbox
 from identry.flows.password_reset.service import InvalidResetToken, PasswordReset
@@ -69,7 +69,7 @@ def operations(reset: PasswordReset, hosted: Hosted) -> list[Operation]:
             forgot,
             "Ask for a link to set a new password",
             body=ForgotForm,
-            limits=(RESET_REQUEST, RESET_REQUEST_EMAIL),
+            limits=(APP_RESET_REQUEST, RESET_REQUEST_EMAIL),
             errors=(PasswordLoginDisabled,),
         ),
         page(f"{FORGOT}/sent", sent, "The link is on its way"),
@@ -80,7 +80,7 @@ def operations(reset: PasswordReset, hosted: Hosted) -> list[Operation]:
             choose,
             "Set a new password with the token of the mail",
             body=ResetForm,
-            limits=(RESET_CONFIRM,),
+            limits=(APP_RESET_CONFIRM,),
             errors=(InvalidResetToken, UnacceptablePassword, PasswordLoginDisabled),
         ),
         page(f"{RESET}/done", done, "The password was changed"),

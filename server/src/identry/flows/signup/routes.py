@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from identry.app_signin import UnknownApplication
+from identry.app_refusals import UnknownApplication
 from identry.core.limits import SIGNUP, SIGNUP_EMAIL, VERIFY_EMAIL
 from identry.core.new_passwords import UnacceptablePassword
 from identry.flows.signup.service import (

@@ -7,11 +7,13 @@ free one and gets the same answer: what it would have written is rolled back to 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from identry.app_signin import UnknownApplication
+import msgspec
+
+from identry.app_refusals import UnknownApplication
 from identry.core import email_domains
 from identry.core.clock import Clock
 from identry.core.db import Database, Executor
@@ -189,7 +191,7 @@ class Signup:
 
     async def _pretend(self, user: User, client: Client, origin: Origin) -> str:
         """The statements of `_store`, of which only the mail to the owner and the audit row stay."""
-        decoy = replace(user, email=f"{user.id.hex}@{new_token(8).lower()}.invalid")
+        decoy = msgspec.structs.replace(user, email=f"{user.id.hex}@{new_token(8).lower()}.invalid")
         async with self._db.transaction() as tx:
             await tx.execute("SAVEPOINT signup")
             await self._insert(tx, decoy, client)

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import structlog
 
 from identry.core.db import Executor
+from identry.core.late import Late
 from identry.core.limits import SSO_TRIAL, Limiter
 from identry.core.outbound import JsonReply, OutboundError
 from identry.core.secrets import SealError, new_token
+from identry.federation import openid
 from identry.federation.discovery import Discovery, DiscoveryFailed, Metadata
 from identry.federation.provider import ClientAuthentication, ClientSecret, ProviderHttp
-from identry.federation.token_request import credentials
 from identry.flows.tenant_sso.service import SsoUnknown
 from identry.records import sso_configs, tenants
 from identry.records.sso_configs import SsoConfig, SsoSecrets
@@ -73,6 +74,7 @@ class SsoTrial:
         self._http = http
         self._authority = authority
         self._redirect_uri_of = redirect_uri_of
+        self._ready = Late(openid.load)
 
     async def __call__(self, tenant_id: UUID) -> Trial:
         """Try it.
@@ -95,6 +97,7 @@ class SsoTrial:
             document = await self._discovery.look(issuer)
         except DiscoveryFailed as failed:
             return Trial(issuer, [_sentence(str(failed))])
+        await self._ready()
         redirect_uri = self._redirect_uri_of(tenant.slug)
         found_wrong = [
             _algorithm_problem(document),
@@ -119,20 +122,17 @@ class SsoTrial:
 
     async def _registration_problem(self, document: Metadata, config: SsoConfig, redirect_uri: str) -> str:
         """Ask as a browser would, with `prompt=none`: who is registered is sent back, to where it is registered."""
-        asked = {
-            "client_id": config.client_id,
-            "response_type": "code",
-            "redirect_uri": redirect_uri,
-            "scope": "openid profile email",
-            "state": new_token(),
-            "nonce": new_token(),
-            "code_challenge": new_token(),
-            "code_challenge_method": "S256",
-            "prompt": "none",
-        }
-        endpoint = document.authorization_endpoint
+        url = openid.authorization_url(
+            document.authorization_endpoint,
+            config.client_id,
+            redirect_uri,
+            state=new_token(),
+            nonce=new_token(),
+            verifier=new_token(),
+            prompt="none",
+        )
         try:
-            reply = await self._http.get(endpoint + ("&" if urlsplit(endpoint).query else "?") + urlencode(asked))
+            reply = await self._http.get(url)
         except OutboundError as error:
             log.info("sso_trial.registration", reason=str(error))
             return ""  # people's browsers ask there, this server never has to
@@ -149,20 +149,16 @@ class SsoTrial:
         self, document: Metadata, config: SsoConfig, secret: ClientSecret, redirect_uri: str
     ) -> str:
         """Redeem a code that nobody gave: a client that proves itself is told so, another is told that it is none."""
-        form = {
-            "grant_type": "authorization_code",
-            "code": new_token(),
-            "redirect_uri": redirect_uri,
-            "code_verifier": new_token(),
-        }
         how: ClientAuthentication = document.client_authentication if config.issuer else "client_secret_post"
-        shown, authorization = credentials(how, config.client_id, secret)
+        form, authorization = openid.token_request(
+            new_token(), new_token(), redirect_uri, how, config.client_id, secret
+        )
         try:
-            reply = await self._http.post_form(document.token_endpoint, {**form, **shown}, authorization=authorization)
+            reply = await self._http.post_form(document.token_endpoint, form, authorization=authorization)
         except OutboundError as error:
             log.info("sso_trial.secret", reason=str(error))
             return f"The token endpoint {document.token_endpoint} cannot be reached. Make it reachable from here."
-        if _error(reply) in {"invalid_client", "unauthorized_client"}:
+        if _error(reply) in ("invalid_client", "unauthorized_client"):  # it may be a list too
             return "The provider refuses the client id or the client secret. Enter the secret again."
         return ""
 

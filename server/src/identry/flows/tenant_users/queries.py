@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from uuid import UUID
 
 from identry.core.db import Executor
@@ -10,7 +10,7 @@ from identry.records import groups
 from identry.records.groups import Group
 from identry.records.users import COLUMNS, SEARCHED, User, containing
 
-_WIDTH = len(fields(User))
+_WIDTH = len(User.__struct_fields__)
 _USER = ", ".join(f"u.{name}" for name in COLUMNS.split(", "))
 _OF_TENANT = f"""
     FROM tenant_members m JOIN users u ON u.id = m.user_id

@@ -19,7 +19,8 @@ from identry.core import jose
 from identry.core.clock import Clock
 from identry.core.db import Executor, Unavailable
 from identry.core.jose import PrivateKey
-from identry.core.secrets import Sealer, SealError, random_below
+from identry.core.secrets import Sealer, SealError
+from identry.core.tasks import apart, spread
 from identry.records.keys import table
 from identry.records.keys.table import KeySchedule, SigningKey
 from identry_kit.apierror import ServiceUnavailable
@@ -168,7 +169,7 @@ class KeyRing:
             return key
         if self._asking is None and abs(self._clock.timestamp() - self._asked_at) >= _ASK_AGAIN:
             self._asked_at = self._clock.timestamp()
-            self._asking = asyncio.create_task(self.load(), name="key ring look-up")
+            self._asking = apart(self.load(), "key ring look-up")
             self._asking.add_done_callback(self._asked)
         if self._asking is not None:
             await asyncio.shield(self._asking)  # everybody who meets the new kid at once waits for the one look-up
@@ -190,7 +191,7 @@ class KeyRing:
 
     async def _reload_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._interval * (800 + random_below(401)) / 1000)
+            await asyncio.sleep(spread(self._interval))
             try:
                 await self.load()
             except ServiceUnavailable:
