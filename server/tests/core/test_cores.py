@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from identry.core.cores import usable_cores
+from identry.core.cores import take_long_turns, usable_cores
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -35,3 +36,26 @@ def test_the_limit_of_the_control_group_counts(tmp_path: Path, files: dict[str, 
 def test_one_and_a_half_processors_are_two(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     assert usable_cores(tmp_path) == min(ALL, 2)
+
+
+def test_who_takes_long_turns_hands_that_on_to_its_threads_and_a_sandbox_that_refuses_is_none_of_its_business(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policies: list[int] = []
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    def work() -> None:
+        take_long_turns()
+        inner = threading.Thread(target=lambda: policies.append(os.sched_getscheduler(0)))
+        inner.start()
+        inner.join()
+        monkeypatch.setattr(os, "sched_setscheduler", refuse)
+        take_long_turns()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert policies == [os.SCHED_BATCH]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER, "nobody else's turns"

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from identry import app
 from identry.cli.admin_port import WithAdminPort
+from identry.core.cores import take_long_turns
 from identry.core.unprivileged import end_with
 from identry_kit.apierror import Receive, Scope, Send
 
@@ -18,6 +19,7 @@ def create() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     # Forked, we still have the supervisor's handlers. While starting there is nothing to drain.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor tells us
+    take_long_turns()
     application = app.create()
     grace = max(1, int(application.settings.shutdown_grace.total_seconds()))
 
