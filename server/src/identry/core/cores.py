@@ -1,4 +1,4 @@
-"""How many processors this process may use (the machine's, its affinity's, its container's limit), and in what turns."""
+"""How many processors this process may use (by the machine, its affinity, its container), and in what turns."""
 
 from __future__ import annotations
 
