@@ -143,12 +143,13 @@ def test_workers_do_not_outlive_a_killed_supervisor(production: dict[str, str], 
         assert all_gone(workers)
 
 
-def test_a_killed_worker_is_replaced(production: dict[str, str], tmp_path: Path) -> None:
+def test_workers_take_long_turns_and_a_killed_one_is_replaced(production: dict[str, str], tmp_path: Path) -> None:
     import os
 
     with serving(tmp_path, production) as (running, base):
         port = int(base.rpartition(":")[2])
         victim = next(pid for pid in children(running.process.pid) if _is_worker(pid))
+        wait_for(running, lambda: os.sched_getscheduler(victim) == os.SCHED_BATCH, "its long turns")
         os.kill(victim, signal.SIGKILL)
         wait_for(running, lambda: victim not in children(running.process.pid), "end of the worker")
         wait_for(running, lambda: _listeners(port) == 2, "replacement")
